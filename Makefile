@@ -1,0 +1,49 @@
+# The two commands: `make book` builds the HTML, `make test` checks everything. Both make their own environment.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+STRICT := $(BIN)/jupyter-book build . -W -n --keep-going --all
+CPU_OF_ANOTHER_READER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OMP_NUM_THREADS=1
+
+.PHONY: book test test-slow serve notebooks bench requirements clean
+
+book: $(READY)
+	$(STRICT)
+	@echo "Open $(CURDIR)/_build/html/index.html"
+
+test: book
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest
+
+test-slow: book
+	$(BIN)/pytest -m slow --no-header
+	$(CPU_OF_ANOTHER_READER) $(BIN)/pytest book --no-header
+
+serve: book
+	$(BIN)/python -m http.server --directory _build/html 8000
+
+notebooks: $(READY)  ## run every chapter in place and keep its outputs
+	$(BIN)/python scripts/notebooks.py
+
+bench: $(READY)
+	for script in experiments/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+requirements:
+	$(PYTHON) -m venv $(VENV)-fresh
+	$(VENV)-fresh/bin/pip install --quiet --upgrade pip
+	$(VENV)-fresh/bin/pip install --quiet -r requirements.in
+	(echo "# Made by 'make requirements' from requirements.in, for Python 3.11. Do not edit."; \
+	 $(VENV)-fresh/bin/pip freeze --exclude pip | sed "s/+cpu$$//") > requirements.txt
+	rm -rf $(VENV)-fresh
+
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet -r requirements.txt
+	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@
+
+clean:
+	rm -rf _build $(VENV) build dist .pytest_cache .ruff_cache .hypothesis *.egg-info
