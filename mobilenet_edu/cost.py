@@ -205,6 +205,7 @@ def depthwise_separable_conv2d_cost(
     >>> depthwise_separable_conv2d_cost(512, 512, 3, 14, padding=1).macs
     52283392
     """
+    _positive("in_channels", in_channels)
     depthwise = depthwise_conv2d_cost(
         in_channels, kernel_size, input_size, stride=stride, padding=padding, dilation=dilation, bias=bias
     )

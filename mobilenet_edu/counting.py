@@ -120,6 +120,9 @@ _FREE = {
     aten.zeros,
     aten.ones,
     aten.full,
+    aten.arange,
+    aten.rand,
+    aten.randn,
 }
 
 
