@@ -1,0 +1,557 @@
+"""The paper's printed cost figures beside ours: Howard et al., 2017, arXiv:1704.04861.
+
+`tables` holds what the paper prints, digit for digit. `figures` computes every one of those numbers again from
+`mobilenet_edu.architecture` and compares: whether ours equals the printed one is worked out, never stated. `released`
+is the table of the checkpoints that were published later; their accuracies are their own, not the paper's.
+
+The paper never says what it counts, so each figure names its convention. A printed number may also come out another
+way: with another convention, or with digits cut off instead of rounded. `Figure.agrees` lists every way that fits.
+
+This module needs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from importlib.resources import files
+from math import floor
+from typing import Any, Literal, TypeAlias
+
+from mobilenet_edu.architecture import (
+    TABLE_1,
+    Architecture,
+    conv_mobilenet,
+    mobilenet_v1,
+    shallow_mobilenet,
+)
+from mobilenet_edu.cost import Cost, conv2d_cost, conv_output_size, depthwise_separable_conv2d_cost, linear_cost
+
+__all__ = [
+    "TABLE_1_AS_PRINTED",
+    "Checkpoint",
+    "Figure",
+    "figures",
+    "peer_layers",
+    "released",
+    "table_1_rows",
+    "tables",
+]
+
+# Table 1 with stride 2 in its last depthwise layer, as it is printed.
+TABLE_1_AS_PRINTED = (*TABLE_1[:-1], (1024, 2))
+
+Verdict: TypeAlias = Literal["equal", "equal another way", "not reproduced", "not checked"]
+Count: TypeAlias = tuple[str, int | Fraction]  # a named convention, and what it gives exactly
+
+_UNITS = {
+    "million": Fraction(10**6),
+    "billion": Fraction(10**9),
+    "%": Fraction(1, 100),
+    "×": Fraction(1),
+    "": Fraction(1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One printed number and what we compute for it.
+
+    Attributes:
+        where: the table or section that prints it.
+        quantity: what it says it is.
+        printed: the number as printed, so that its digits can be counted; ``>2.5`` stands for "more than 2.5".
+        unit: ``million``, ``billion``, ``%``, ``×`` or nothing.
+        counts: named conventions with the exact number that each gives, the most natural one first; none where the
+            paper does not describe what was counted.
+    """
+
+    where: str
+    quantity: str
+    printed: str
+    unit: str
+    counts: tuple[Count, ...] = ()
+
+    @property
+    def convention(self) -> str:
+        """The name of the convention that is tried first."""
+        return self.counts[0][0] if self.counts else ""
+
+    @property
+    def ours(self) -> int | Fraction | None:
+        """What that convention gives, exactly; ``None`` where there is nothing to compute."""
+        return self.counts[0][1] if self.counts else None
+
+    @property
+    def ours_in_unit(self) -> Fraction | None:
+        """Ours in the printed unit: millions, billions, percent."""
+        return None if self.ours is None else self.ours / _UNITS[self.unit]
+
+    @property
+    def agrees(self) -> tuple[str, ...]:
+        """Every way in which one of the conventions gives the printed digits; empty if none does."""
+        return tuple(
+            convention + reading
+            for convention, count in self.counts
+            for reading in _readings(count / _UNITS[self.unit], self.printed)
+        )
+
+    @property
+    def verdict(self) -> Verdict:
+        """``equal`` if ours, rounded to the printed digits, is the printed number; ``equal another way`` if `agrees`
+        names some other way; else ``not reproduced``. ``not checked`` where there is nothing to compute."""
+        if not self.counts:
+            return "not checked"
+        if self.convention in self.agrees:
+            return "equal"
+        return "equal another way" if self.agrees else "not reproduced"
+
+
+def _readings(value: Fraction, printed: str) -> Iterator[str]:
+    """How ``value`` may have become ``printed``: rounded to its last digit, cut off there, or rounded to the digits
+    before its final zeros."""
+    if printed.startswith(">"):
+        if value > Fraction(printed[1:]):
+            yield ""
+        return
+    target = Fraction(printed)
+    last_digit = Fraction(1, 10 ** len(printed.partition(".")[2]))
+    if _rounded(value, last_digit) == target:
+        yield ""
+        return
+    if floor(value / last_digit) * last_digit == target:
+        yield ", cut off"
+    digits = printed.rstrip("0")
+    if (
+        "." not in printed
+        and digits != printed
+        and _rounded(value, Fraction(10 ** (len(printed) - len(digits)))) == target
+    ):
+        yield f", to {len(digits)} {'digit' if len(digits) == 1 else 'digits'}"
+
+
+def _rounded(value: Fraction, step: Fraction) -> Fraction:
+    return floor(value / step + Fraction(1, 2)) * step
+
+
+def figures(where: str | None = None) -> tuple[Figure, ...]:
+    """Every cost that the paper prints, and the table of the released checkpoints; or only those of one table.
+
+    ``where`` is such as ``"Table 4"``, ``"Section 3.2"`` or ``"Checkpoints"``.
+
+    Raises:
+        ValueError: nothing is printed there.
+
+    >>> [(f.quantity, f.verdict) for f in figures("Table 4")][:2]
+    [('Conv MobileNet, mult-adds', 'equal another way'), ('Conv MobileNet, parameters', 'equal')]
+    """
+    chosen = tuple(figure for figure in _figures() if where in (None, figure.where))
+    if not chosen:
+        raise ValueError(f"where={where!r} must be one of {', '.join(dict.fromkeys(f.where for f in _figures()))}")
+    return chosen
+
+
+@cache
+def _figures() -> tuple[Figure, ...]:
+    return (*_sections_3(), *_table_2(), *_table_3(), *_whole_networks(), *_sections_4(), *_checkpoints())
+
+
+def _sections_3() -> Iterator[Figure]:
+    network = mobilenet_v1()
+    ratios = [
+        conv2d_cost(
+            depthwise.in_channels, pointwise.out_channels, 3, depthwise.input_size, stride=depthwise.stride, padding=1
+        ).macs
+        / Fraction(depthwise.cost.macs + pointwise.cost.macs)
+        for depthwise, pointwise in network.blocks
+    ]
+    yield Figure("Section 3.1", "computation saved, at least", "8", "×", (("the block that saves least", min(ratios)),))
+    yield Figure("Section 3.1", "computation saved, at most", "9", "×", (("the block that saves most", max(ratios)),))
+    with_weights = [layer for layer in network.layers if layer.weights]
+    yield Figure("Section 3.2", "layers", "28", "", (("layers with weights", len(with_weights)),))
+    pointwise = [layer for layer in network.layers if layer.kind == "pointwise"]
+    macs = Fraction(sum(layer.cost.macs for layer in pointwise), network.cost.macs)
+    weights = Fraction(sum(layer.weights for layer in pointwise), network.weights)
+    yield Figure("Section 3.2", "computation time in 1×1", "95", "%", (("share of the MACs", macs),))
+    yield Figure("Section 3.2", "parameters in 1×1", "75", "%", (("share of the bare weights", weights),))
+    yield Figure(
+        "Table 1",
+        "stride of the last depthwise layer",
+        "2",
+        "",
+        (("the stride that keeps 7×7", network.blocks[-1][0].stride),),
+    )
+
+
+def _table_2() -> Iterator[Figure]:
+    network = mobilenet_v1()
+    kinds = {
+        "Conv 1×1": "pointwise",
+        "Conv DW 3×3": "depthwise",
+        "Conv 3×3": "standard",
+        "Fully Connected": "classifier",
+    }
+    for row, printed in tables()["Table 2"].items():
+        layers = [layer for layer in network.layers if layer.kind == kinds[row]]
+        macs = Fraction(sum(layer.cost.macs for layer in layers), network.cost.macs)
+        weights = Fraction(sum(layer.weights for layer in layers), network.weights)
+        params = Fraction(sum(layer.cost.params for layer in layers), network.cost.params)
+        yield Figure("Table 2", f"{row}, mult-adds", printed["mult_adds"], "%", (("share of the MACs", macs),))
+        yield Figure(
+            "Table 2",
+            f"{row}, parameters",
+            printed["params"],
+            "%",
+            (("share of the bare weights", weights), ("share of all learned parameters", params)),
+        )
+
+
+def _table_3() -> Iterator[Figure]:
+    costs = (
+        conv2d_cost(512, 512, 3, 14, padding=1),
+        depthwise_separable_conv2d_cost(512, 512, 3, 14, padding=1),
+        depthwise_separable_conv2d_cost(384, 384, 3, 14, padding=1),
+        depthwise_separable_conv2d_cost(384, 384, 3, 10, padding=1),
+    )
+    for (row, printed), cost in zip(tables()["Table 3"].items(), costs, strict=True):
+        yield Figure("Table 3", f"{row}, mult-adds", printed["mult_adds"], "million", (("MACs", cost.macs),))
+        yield Figure("Table 3", f"{row}, parameters", printed["params"], "million", (("bare weights", cost.params),))
+    yield Figure("Table 3", "ρ", "0.714", "", (("10 pixels of 14", Fraction(10, 14)),))
+
+
+def _whole_networks() -> Iterator[Figure]:
+    """Tables 4 to 14: a row is a network, or a system that the paper does not describe well enough to count."""
+    for table in (
+        "Table 4",
+        "Table 5",
+        "Table 6",
+        "Table 7",
+        "Table 8",
+        "Table 9",
+        "Table 10",
+        "Table 12",
+        "Table 13",
+        "Table 14",
+    ):
+        for row, printed in tables()[table].items():
+            macs, params = _counts(table, row)
+            unit = "billion" if table == "Table 13" else "million"
+            yield Figure(table, f"{row}, mult-adds", printed["mult_adds"], unit, macs)
+            yield Figure(table, f"{row}, parameters", printed["params"], "million", params)
+
+
+def _counts(table: str, row: str) -> tuple[tuple[Count, ...], tuple[Count, ...]]:
+    """The conventions for the mult-adds and for the parameters of one row, none where it cannot be computed."""
+    if row in _peers():
+        return _peer_counts(row)
+    if table == "Table 13" or row in ("Inception V3", "Baseline", "FaceNet"):
+        return (), ()
+    network = _network(row)
+    if table in ("Table 12", "Table 14"):
+        body_macs, body_weights = _body(network)
+        macs = [("MACs without the classifier", body_macs), ("MACs", network.cost.macs)]
+        if row == "0.75 MobileNet-128":
+            macs.append(("MACs without the classifier at 160 pixels", _body(mobilenet_v1(0.75, 160))[0]))
+        # Table 14 adds an embedding of unknown width to the body.
+        return tuple(macs), (("bare weights without the classifier", body_weights),) if table == "Table 12" else ()
+    if table == "Table 10":
+        dogs = _network(row, num_classes=120)
+        return _network_counts(dogs, (("MACs with 1000 classes", network.cost.macs),))
+    return _network_counts(network)
+
+
+def _network(row: str, num_classes: int = 1000) -> Architecture:
+    """The network that a row names: a name, or a width multiplier and a resolution."""
+    named = {"Conv MobileNet": conv_mobilenet, "Shallow MobileNet": shallow_mobilenet, "MobileNet": mobilenet_v1}
+    if row in named:
+        return named[row]()
+    width_multiplier, resolution = re.match(r"(\S+) MobileNet(?:-(\d+))?", row).groups(default="224")
+    return mobilenet_v1(float(width_multiplier), int(resolution), num_classes)
+
+
+def _network_counts(network: Architecture, more: tuple[Count, ...] = ()) -> tuple[tuple[Count, ...], tuple[Count, ...]]:
+    macs = network.cost.macs
+    return (
+        (
+            ("MACs", macs),
+            ("MACs without the classifier", _body(network)[0]),
+            ("MACs without the first convolution", macs - network.stem.cost.macs),
+            *more,
+        ),
+        (("bare weights", network.weights), ("all learned parameters", network.cost.params)),
+    )
+
+
+def _body(network: Architecture) -> tuple[int, int]:
+    """MACs and bare weights without the classifier."""
+    classifier = network.classifier
+    return network.cost.macs - classifier.cost.macs, network.weights - classifier.weights
+
+
+def _peer_counts(name: str) -> tuple[tuple[Count, ...], tuple[Count, ...]]:
+    layers = peer_layers(name)
+    total = sum((cost for _, cost in layers), Cost())
+    convolutions = sum((cost for kind, cost in layers if kind != "linear"), Cost())
+    return (
+        (("MACs", total.macs), ("MACs of the convolutions", convolutions.macs), ("FLOPs", total.flops)),
+        (("weights and biases", total.params),),
+    )
+
+
+def _sections_4() -> Iterator[Figure]:
+    macs, weights = mobilenet_v1().cost.macs, mobilenet_v1().weights
+    small = mobilenet_v1(0.5, 160)
+    body_macs, body_weights = _body(mobilenet_v1())
+    peers = {name: sum((cost for _, cost in peer_layers(name)), Cost()) for name in _peers()}
+    printed = {name: row for table in ("Table 8", "Table 9", "Table 12") for name, row in tables()[table].items()}
+
+    def ratio(name: str, quantity: str, ours: Fraction, than: str) -> tuple[Count, ...]:
+        by_the_tables = Fraction(printed[name][quantity]) / Fraction(printed[than][quantity])
+        return (("ours by ours", ours), ("printed by printed", by_the_tables))
+
+    full, half = "1.0 MobileNet-224", "0.5 MobileNet-160"
+    vgg, googlenet, squeezenet, alexnet = (peers[name] for name in ("VGG16", "GoogLeNet", "SqueezeNet", "AlexNet"))
+    printed[full] = tables()["Table 8"][full]
+    yield Figure(
+        "Section 4.2", "smaller than VGG16", "32", "×", ratio("VGG16", "params", Fraction(vgg.params, weights), full)
+    )
+    yield Figure(
+        "Section 4.2", "less compute than VGG16", "27", "×", ratio("VGG16", "mult_adds", Fraction(vgg.macs, macs), full)
+    )
+    yield Figure(
+        "Section 4.2",
+        "less compute than GoogLeNet",
+        ">2.5",
+        "×",
+        ratio("GoogLeNet", "mult_adds", Fraction(googlenet.macs, macs), full),
+    )
+    yield Figure(
+        "Section 4.2",
+        "smaller than AlexNet",
+        "45",
+        "×",
+        ratio("AlexNet", "params", Fraction(alexnet.params, small.weights), half),
+    )
+    yield Figure(
+        "Section 4.2",
+        "less compute than AlexNet",
+        "9.4",
+        "×",
+        ratio("AlexNet", "mult_adds", Fraction(alexnet.macs, small.cost.macs), half),
+    )
+    against_squeezenet = ratio("SqueezeNet", "mult_adds", Fraction(squeezenet.macs, small.cost.macs), half)
+    flops_by_macs = ("SqueezeNet's FLOPs by our MACs", Fraction(squeezenet.flops, small.cost.macs))
+    yield Figure("Section 4.2", "less compute than SqueezeNet", "22", "×", (*against_squeezenet, flops_by_macs))
+    yield Figure("Section 4.4", "PlaNet, mult-adds", "5.74", "billion")
+    yield Figure("Section 4.4", "PlaNet, parameters", "52", "million")
+    yield Figure(
+        "Section 4.4",
+        "MobileNet's body, parameters",
+        "3",
+        "million",
+        (("bare weights without the classifier", body_weights),),
+    )
+    yield Figure("Section 4.4", "final layer, parameters", "10", "million")
+    final = 10 * 10**6  # the final layer as the paper gives it; one MAC a weight
+    with_final = ("bare weights of the body + 10 million", body_weights + final)
+    yield Figure("Section 4.4", "PlaNet MobileNet, parameters", "13", "million", (with_final,))
+    macs_with_final = body_macs + final
+    yield Figure(
+        "Section 4.4",
+        "PlaNet MobileNet, mult-adds",
+        "0.58",
+        "million",
+        (
+            ("MACs of the body + 10 million", macs_with_final),
+            ("the same in billion", Fraction(macs_with_final, 1000)),
+        ),
+    )
+    yield Figure(
+        "Section 4.5",
+        "baseline classifier, parameters",
+        "75",
+        "million",
+        (("its row of Table 12", Fraction(printed["Baseline"]["params"]) * 10**6),),
+    )
+    yield Figure(
+        "Section 4.5",
+        "baseline classifier, mult-adds",
+        "1600",
+        "million",
+        (("its row of Table 12", Fraction(printed["Baseline"]["mult_adds"]) * 10**6),),
+    )
+    smallest = Fraction(_body(mobilenet_v1(0.25, 128))[0], int(printed["Baseline"]["mult_adds"]) * 10**6)
+    yield Figure(
+        "Section 4.5",
+        "the smallest network's share of the mult-adds",
+        "1",
+        "%",
+        (("our MACs without the classifier by the printed baseline", smallest),),
+    )
+
+
+def _checkpoints() -> Iterator[Figure]:
+    for checkpoint in released():
+        network = checkpoint.architecture
+        macs, params = _network_counts(network)
+        normalised = sum(layer.out_channels for layer in network.layers if layer.is_convolution)
+        # 1001 classes: the released networks keep a class for the background.
+        classifier = linear_cost(network.classifier.in_channels, 1001).params
+        stored = _body(network)[1] + classifier + 3 * normalised
+        more = ("weights, biases and three numbers a channel of batch norm, 1001 classes", stored)
+        yield Figure("Checkpoints", f"{checkpoint.name}, MACs", checkpoint.million_macs, "million", macs)
+        yield Figure(
+            "Checkpoints", f"{checkpoint.name}, parameters", checkpoint.million_params, "million", (*params, more)
+        )
+
+
+@cache
+def tables() -> dict[str, Any]:
+    """What the paper prints, as strings: ``tables()["Table 6"]["0.75 MobileNet-224"]["mult_adds"]`` is ``"325"``.
+
+    A row has ``mult_adds`` and ``params`` (in million; Table 2 in percent, Table 13's mult-adds in billion), and in
+    Tables 4 to 9 the ``accuracy``: top-1 on ImageNet in percent. Table 1 is a list of groups of rows with the number
+    of ``times`` that each is printed for: type, stride, filter shape and input size.
+    """
+    return json.loads(_data("paper_tables.json"))
+
+
+def table_1_rows(architecture: Architecture) -> list[list[Any]]:
+    """The layers of ``architecture`` as Table 1 prints them: type, stride, filter shape, input size.
+
+    >>> table_1_rows(mobilenet_v1())[1]
+    ['depthwise', 1, '3x3x32', '112x112x32']
+    """
+    rows = []
+    for layer in architecture.layers:
+        height, width = layer.input_size
+        kernel = (
+            "x".join(map(str, layer.kernel_size))
+            if layer.kind == "pooling"
+            else f"{layer.kernel_size}x{layer.kernel_size}"
+        )
+        shape = {
+            "standard": f"{kernel}x{layer.in_channels}x{layer.out_channels}",
+            "depthwise": f"{kernel}x{layer.out_channels}",
+            "pointwise": f"{kernel}x{layer.in_channels}x{layer.out_channels}",
+            "pooling": kernel,
+            "classifier": f"{layer.in_channels}x{layer.out_channels}",
+        }[layer.kind]
+        name = {"standard": "conv", "pooling": "avg_pool", "classifier": "fully_connected"}.get(layer.kind, layer.kind)
+        rows.append([name, layer.stride, shape, f"{height}x{width}x{layer.in_channels}"])
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One of the 16 released networks, trained later than the paper's: costs as printed, accuracies in percent."""
+
+    width_multiplier: float
+    resolution: int
+    million_macs: str
+    million_params: str
+    top1_percent: float
+    top5_percent: float
+    top1_percent_quantized: float
+
+    @property
+    def name(self) -> str:
+        """As in ``0.75 MobileNet-160``."""
+        return f"{self.width_multiplier} MobileNet-{self.resolution}"
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network with 1000 classes, from which its cost can be read."""
+        return mobilenet_v1(self.width_multiplier, self.resolution)
+
+
+@cache
+def released() -> tuple[Checkpoint, ...]:
+    """The 16 released networks, as the table in ``research/slim/nets/mobilenet_v1.md`` of TensorFlow's models prints
+    them. Never mix their accuracies with the paper's.
+
+    >>> released()[0].name, released()[0].top1_percent
+    ('1.0 MobileNet-224', 70.9)
+    """
+    lines = (line for line in _data("released_checkpoints.csv").splitlines() if not line.startswith("#"))
+    return tuple(
+        Checkpoint(
+            float(row["width_multiplier"]),
+            int(row["resolution"]),
+            row["million_macs"],
+            row["million_params"],
+            float(row["top1_percent"]),
+            float(row["top5_percent"]),
+            float(row["top1_percent_quantized"]),
+        )
+        for row in csv.DictReader(lines)
+    )
+
+
+def peer_layers(name: str, resolution: int | None = None) -> tuple[tuple[str, Cost], ...]:
+    """The layers of a network that the paper compares with, each as its kind (``conv``, ``fire``, ``inception``,
+    ``linear``) and its cost, biases included. Names are ``VGG16``, ``GoogLeNet``, ``SqueezeNet`` and ``AlexNet``.
+
+    ``resolution`` defaults to the one that the network was published with.
+
+    Raises:
+        KeyError: no such network.
+
+    >>> sum((cost for _, cost in peer_layers("VGG16")), Cost()).macs
+    15470264320
+    """
+    peer = _peers()[name]
+    channels, size = 3, peer["resolution"] if resolution is None else resolution
+    costs: list[tuple[str, Cost]] = []
+    for kind, *numbers in peer["layers"]:
+        if kind == "conv":
+            out_channels, kernel_size, stride, padding, groups = numbers
+            options = {"stride": stride, "padding": padding, "groups": groups, "bias": True}
+            cost = conv2d_cost(channels, out_channels, kernel_size, size, **options)
+            channels, size = out_channels, conv_output_size(size, kernel_size, stride, padding)
+        elif kind == "pool":
+            kernel_size, stride = numbers
+            size = -(-(size - kernel_size) // stride) + 1  # Caffe rounds the size up
+            continue
+        elif kind == "global_pool":
+            size = 1
+            continue
+        elif kind == "fire":
+            squeeze, *_ = numbers
+            cost = _branches(channels, size, (squeeze, 1)) + _branches(squeeze, size, (numbers[1], 1), (numbers[2], 3))
+            channels = numbers[1] + numbers[2]
+        elif kind == "inception":
+            first, reduce_3, wide_3, reduce_5, wide_5, pooled = numbers
+            cost = _branches(channels, size, (first, 1), (reduce_3, 1), (reduce_5, 1), (pooled, 1))
+            cost += _branches(reduce_3, size, (wide_3, 3)) + _branches(reduce_5, size, (wide_5, 5))
+            channels = first + wide_3 + wide_5 + pooled
+        else:
+            (out_features,) = numbers
+            cost = linear_cost(channels * size * size, out_features)
+            channels, size = out_features, 1
+        costs.append((kind, cost))
+    return tuple(costs)
+
+
+def _branches(in_channels: int, size: int, *convolutions: tuple[int, int]) -> Cost:
+    """Convolutions (out channels, kernel size) that read the same map and keep its size."""
+    costs = (
+        conv2d_cost(in_channels, out, kernel, size, padding=kernel // 2, bias=True) for out, kernel in convolutions
+    )
+    return sum(costs, Cost())
+
+
+@cache
+def _peers() -> dict[str, Any]:
+    peers = json.loads(_data("peers.json"))
+    del peers["rows"]
+    return peers
+
+
+def _data(name: str) -> str:
+    return (files("mobilenet_edu") / "data" / name).read_text(encoding="utf-8")
