@@ -15,25 +15,22 @@ from torch import nn
 __all__ = ["ConvBNReLU", "DepthwiseConv2d", "DepthwiseSeparableConv2d", "PointwiseConv2d", "fold_batch_norm"]
 
 
-class DepthwiseConv2d(nn.Conv2d):
+def DepthwiseConv2d(channels: int, kernel_size: int = 3, stride: int = 1, *, bias: bool = False) -> nn.Conv2d:
     """One filter a channel: ``nn.Conv2d`` with as many groups as channels (the paper's equation (3)).
 
     Maps (N, ``channels``, H, W) to the same number of channels. The weight has shape
-    (``channels``, 1, ``kernel_size``, ``kernel_size``).
+    (``channels``, 1, ``kernel_size``, ``kernel_size``). This is no class of its own: tools that look at a module's type,
+    as counters and exporters do, see the ``nn.Conv2d`` that it is.
     """
-
-    def __init__(self, channels: int, kernel_size: int = 3, stride: int = 1, *, bias: bool = False) -> None:
-        super().__init__(channels, channels, kernel_size, stride, padding=kernel_size // 2, groups=channels, bias=bias)
+    return nn.Conv2d(channels, channels, kernel_size, stride, kernel_size // 2, groups=channels, bias=bias)
 
 
-class PointwiseConv2d(nn.Conv2d):
+def PointwiseConv2d(in_channels: int, out_channels: int, *, bias: bool = False) -> nn.Conv2d:
     """A 1×1 convolution: at each pixel, the same matrix maps ``in_channels`` numbers to ``out_channels``.
 
     The weight has shape (``out_channels``, ``in_channels``, 1, 1).
     """
-
-    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = False) -> None:
-        super().__init__(in_channels, out_channels, kernel_size=1, bias=bias)
+    return nn.Conv2d(in_channels, out_channels, kernel_size=1, bias=bias)
 
 
 class ConvBNReLU(nn.Sequential):
