@@ -26,6 +26,7 @@ from typing import Any, Literal, TypeAlias
 from mobilenet_edu.architecture import (
     TABLE_1,
     Architecture,
+    Kind,
     conv_mobilenet,
     mobilenet_v1,
     shallow_mobilenet,
@@ -163,52 +164,41 @@ def _figures() -> tuple[Figure, ...]:
 
 def _sections_3() -> Iterator[Figure]:
     network = mobilenet_v1()
-    ratios = [
-        conv2d_cost(
-            depthwise.in_channels, pointwise.out_channels, 3, depthwise.input_size, stride=depthwise.stride, padding=1
-        ).macs
-        / Fraction(depthwise.cost.macs + pointwise.cost.macs)
-        for depthwise, pointwise in network.blocks
+    saved = [
+        Fraction(dense.cost.macs, depthwise.cost.macs + pointwise.cost.macs)
+        for (dense,), (depthwise, pointwise) in zip(conv_mobilenet().blocks, network.blocks, strict=True)
     ]
-    yield Figure("Section 3.1", "computation saved, at least", "8", "×", (("the block that saves least", min(ratios)),))
-    yield Figure("Section 3.1", "computation saved, at most", "9", "×", (("the block that saves most", max(ratios)),))
-    with_weights = [layer for layer in network.layers if layer.weights]
-    yield Figure("Section 3.2", "layers", "28", "", (("layers with weights", len(with_weights)),))
-    pointwise = [layer for layer in network.layers if layer.kind == "pointwise"]
-    macs = Fraction(sum(layer.cost.macs for layer in pointwise), network.cost.macs)
-    weights = Fraction(sum(layer.weights for layer in pointwise), network.weights)
-    yield Figure("Section 3.2", "computation time in 1×1", "95", "%", (("share of the MACs", macs),))
-    yield Figure("Section 3.2", "parameters in 1×1", "75", "%", (("share of the bare weights", weights),))
-    yield Figure(
-        "Table 1",
-        "stride of the last depthwise layer",
-        "2",
-        "",
-        (("the stride that keeps 7×7", network.blocks[-1][0].stride),),
-    )
+    macs, weights, _ = _shares("pointwise")
+    with_weights = sum(layer.weights > 0 for layer in network.layers)
+    last_stride = network.blocks[-1][0].stride
+    yield Figure("Section 3.1", "computation saved, at least", "8", "×", (("the block that saves least", min(saved)),))
+    yield Figure("Section 3.1", "computation saved, at most", "9", "×", (("the block that saves most", max(saved)),))
+    yield Figure("Section 3.2", "layers", "28", "", (("layers with weights", with_weights),))
+    yield Figure("Section 3.2", "computation time in 1×1", "95", "%", (macs,))
+    yield Figure("Section 3.2", "parameters in 1×1", "75", "%", (weights,))
+    stride = ("the stride that keeps 7×7", last_stride)
+    yield Figure("Table 1", "stride of the last depthwise layer", "2", "", (stride,))
 
 
 def _table_2() -> Iterator[Figure]:
+    for (row, printed), kind in zip(
+        tables()["Table 2"].items(), ("pointwise", "depthwise", "standard", "classifier"), strict=True
+    ):
+        macs, weights, learned = _shares(kind)
+        yield Figure("Table 2", f"{row}, mult-adds", printed["mult_adds"], "%", (macs,))
+        yield Figure("Table 2", f"{row}, parameters", printed["params"], "%", (weights, learned))
+
+
+def _shares(kind: Kind) -> tuple[Count, Count, Count]:
+    """What one kind of layer has of the MACs, of the bare weights and of all learned parameters."""
     network = mobilenet_v1()
-    kinds = {
-        "Conv 1×1": "pointwise",
-        "Conv DW 3×3": "depthwise",
-        "Conv 3×3": "standard",
-        "Fully Connected": "classifier",
-    }
-    for row, printed in tables()["Table 2"].items():
-        layers = [layer for layer in network.layers if layer.kind == kinds[row]]
-        macs = Fraction(sum(layer.cost.macs for layer in layers), network.cost.macs)
-        weights = Fraction(sum(layer.weights for layer in layers), network.weights)
-        params = Fraction(sum(layer.cost.params for layer in layers), network.cost.params)
-        yield Figure("Table 2", f"{row}, mult-adds", printed["mult_adds"], "%", (("share of the MACs", macs),))
-        yield Figure(
-            "Table 2",
-            f"{row}, parameters",
-            printed["params"],
-            "%",
-            (("share of the bare weights", weights), ("share of all learned parameters", params)),
-        )
+    cost = network.cost_by_kind()[kind]
+    weights = sum(layer.weights for layer in network.layers if layer.kind == kind)
+    return (
+        ("share of the MACs", Fraction(cost.macs, network.cost.macs)),
+        ("share of the bare weights", Fraction(weights, network.weights)),
+        ("share of all learned parameters", Fraction(cost.params, network.cost.params)),
+    )
 
 
 def _table_3() -> Iterator[Figure]:
@@ -226,18 +216,8 @@ def _table_3() -> Iterator[Figure]:
 
 def _whole_networks() -> Iterator[Figure]:
     """Tables 4 to 14: a row is a network, or a system that the paper does not describe well enough to count."""
-    for table in (
-        "Table 4",
-        "Table 5",
-        "Table 6",
-        "Table 7",
-        "Table 8",
-        "Table 9",
-        "Table 10",
-        "Table 12",
-        "Table 13",
-        "Table 14",
-    ):
+    for number in (4, 5, 6, 7, 8, 9, 10, 12, 13, 14):
+        table = f"Table {number}"
         for row, printed in tables()[table].items():
             macs, params = _counts(table, row)
             unit = "billion" if table == "Table 13" else "million"
@@ -304,95 +284,46 @@ def _peer_counts(name: str) -> tuple[tuple[Count, ...], tuple[Count, ...]]:
 
 
 def _sections_4() -> Iterator[Figure]:
-    macs, weights = mobilenet_v1().cost.macs, mobilenet_v1().weights
-    small = mobilenet_v1(0.5, 160)
-    body_macs, body_weights = _body(mobilenet_v1())
-    peers = {name: sum((cost for _, cost in peer_layers(name)), Cost()) for name in _peers()}
-    printed = {name: row for table in ("Table 8", "Table 9", "Table 12") for name, row in tables()[table].items()}
+    full, small = "1.0 MobileNet-224", "0.5 MobileNet-160"
+    squeezenet = _ratios("Table 9", "SqueezeNet", small, "mult_adds")
+    in_flops = ("SqueezeNet's FLOPs by our MACs", 2 * squeezenet[0][1])
+    for quantity, printed, ratios in (
+        ("smaller than VGG16", "32", _ratios("Table 8", "VGG16", full, "params")),
+        ("less compute than VGG16", "27", _ratios("Table 8", "VGG16", full, "mult_adds")),
+        ("less compute than GoogLeNet", ">2.5", _ratios("Table 8", "GoogLeNet", full, "mult_adds")),
+        ("smaller than AlexNet", "45", _ratios("Table 9", "AlexNet", small, "params")),
+        ("less compute than AlexNet", "9.4", _ratios("Table 9", "AlexNet", small, "mult_adds")),
+        ("less compute than SqueezeNet", "22", (*squeezenet, in_flops)),
+    ):
+        yield Figure("Section 4.2", quantity, printed, "×", ratios)
 
-    def ratio(name: str, quantity: str, ours: Fraction, than: str) -> tuple[Count, ...]:
-        by_the_tables = Fraction(printed[name][quantity]) / Fraction(printed[than][quantity])
-        return (("ours by ours", ours), ("printed by printed", by_the_tables))
-
-    full, half = "1.0 MobileNet-224", "0.5 MobileNet-160"
-    vgg, googlenet, squeezenet, alexnet = (peers[name] for name in ("VGG16", "GoogLeNet", "SqueezeNet", "AlexNet"))
-    printed[full] = tables()["Table 8"][full]
-    yield Figure(
-        "Section 4.2", "smaller than VGG16", "32", "×", ratio("VGG16", "params", Fraction(vgg.params, weights), full)
-    )
-    yield Figure(
-        "Section 4.2", "less compute than VGG16", "27", "×", ratio("VGG16", "mult_adds", Fraction(vgg.macs, macs), full)
-    )
-    yield Figure(
-        "Section 4.2",
-        "less compute than GoogLeNet",
-        ">2.5",
-        "×",
-        ratio("GoogLeNet", "mult_adds", Fraction(googlenet.macs, macs), full),
-    )
-    yield Figure(
-        "Section 4.2",
-        "smaller than AlexNet",
-        "45",
-        "×",
-        ratio("AlexNet", "params", Fraction(alexnet.params, small.weights), half),
-    )
-    yield Figure(
-        "Section 4.2",
-        "less compute than AlexNet",
-        "9.4",
-        "×",
-        ratio("AlexNet", "mult_adds", Fraction(alexnet.macs, small.cost.macs), half),
-    )
-    against_squeezenet = ratio("SqueezeNet", "mult_adds", Fraction(squeezenet.macs, small.cost.macs), half)
-    flops_by_macs = ("SqueezeNet's FLOPs by our MACs", Fraction(squeezenet.flops, small.cost.macs))
-    yield Figure("Section 4.2", "less compute than SqueezeNet", "22", "×", (*against_squeezenet, flops_by_macs))
+    macs, weights = _body(mobilenet_v1())
+    final = 10 * 10**6  # the weights of the final layer as the paper gives them, and one MAC for each
+    in_million = ("MACs of the body + 10 million", macs + final)
+    in_billion = ("the same in billion", Fraction(macs + final, 1000))
+    all_weights = ("bare weights of the body + 10 million", weights + final)
     yield Figure("Section 4.4", "PlaNet, mult-adds", "5.74", "billion")
     yield Figure("Section 4.4", "PlaNet, parameters", "52", "million")
-    yield Figure(
-        "Section 4.4",
-        "MobileNet's body, parameters",
-        "3",
-        "million",
-        (("bare weights without the classifier", body_weights),),
-    )
+    yield Figure("Section 4.4", "body, parameters", "3", "million", (("bare weights without the classifier", weights),))
     yield Figure("Section 4.4", "final layer, parameters", "10", "million")
-    final = 10 * 10**6  # the final layer as the paper gives it; one MAC a weight
-    with_final = ("bare weights of the body + 10 million", body_weights + final)
-    yield Figure("Section 4.4", "PlaNet MobileNet, parameters", "13", "million", (with_final,))
-    macs_with_final = body_macs + final
-    yield Figure(
-        "Section 4.4",
-        "PlaNet MobileNet, mult-adds",
-        "0.58",
-        "million",
-        (
-            ("MACs of the body + 10 million", macs_with_final),
-            ("the same in billion", Fraction(macs_with_final, 1000)),
-        ),
-    )
-    yield Figure(
-        "Section 4.5",
-        "baseline classifier, parameters",
-        "75",
-        "million",
-        (("its row of Table 12", Fraction(printed["Baseline"]["params"]) * 10**6),),
-    )
-    yield Figure(
-        "Section 4.5",
-        "baseline classifier, mult-adds",
-        "1600",
-        "million",
-        (("its row of Table 12", Fraction(printed["Baseline"]["mult_adds"]) * 10**6),),
-    )
-    smallest = Fraction(_body(mobilenet_v1(0.25, 128))[0], int(printed["Baseline"]["mult_adds"]) * 10**6)
-    yield Figure(
-        "Section 4.5",
-        "the smallest network's share of the mult-adds",
-        "1",
-        "%",
-        (("our MACs without the classifier by the printed baseline", smallest),),
-    )
+    yield Figure("Section 4.4", "PlaNet MobileNet, parameters", "13", "million", (all_weights,))
+    yield Figure("Section 4.4", "PlaNet MobileNet, mult-adds", "0.58", "million", (in_million, in_billion))
+
+    baseline = {key: Fraction(value) * 10**6 for key, value in tables()["Table 12"]["Baseline"].items()}
+    smallest = ("our body by the printed baseline", _body(mobilenet_v1(0.25, 128))[0] / baseline["mult_adds"])
+    for quantity, printed, key in (("parameters", "75", "params"), ("mult-adds", "1600", "mult_adds")):
+        in_the_table = ("its row of Table 12", baseline[key])
+        yield Figure("Section 4.5", f"baseline classifier, {quantity}", printed, "million", (in_the_table,))
+    yield Figure("Section 4.5", "the smallest network's share of the mult-adds", "1", "%", (smallest,))
+
+
+def _ratios(table: str, peer: str, row: str, quantity: Literal["mult_adds", "params"]) -> tuple[Count, Count]:
+    """How many times a peer exceeds a MobileNet: by our counts, and by the numbers that the table prints."""
+    index = ("mult_adds", "params").index(quantity)
+    ours, theirs = (_counts(table, name)[index][0][1] for name in (row, peer))
+    printed = tables()[table]
+    by_print = Fraction(printed[peer][quantity]) / Fraction(printed[row][quantity])
+    return ("ours by ours", Fraction(theirs, ours)), ("printed by printed", by_print)
 
 
 def _checkpoints() -> Iterator[Figure]:
@@ -427,23 +358,17 @@ def table_1_rows(architecture: Architecture) -> list[list[Any]]:
     >>> table_1_rows(mobilenet_v1())[1]
     ['depthwise', 1, '3x3x32', '112x112x32']
     """
+    names = {"standard": "conv", "pooling": "avg_pool", "classifier": "fully_connected"}
     rows = []
     for layer in architecture.layers:
-        height, width = layer.input_size
-        kernel = (
-            "x".join(map(str, layer.kernel_size))
-            if layer.kind == "pooling"
-            else f"{layer.kernel_size}x{layer.kernel_size}"
-        )
-        shape = {
-            "standard": f"{kernel}x{layer.in_channels}x{layer.out_channels}",
-            "depthwise": f"{kernel}x{layer.out_channels}",
-            "pointwise": f"{kernel}x{layer.in_channels}x{layer.out_channels}",
-            "pooling": kernel,
-            "classifier": f"{layer.in_channels}x{layer.out_channels}",
-        }[layer.kind]
-        name = {"standard": "conv", "pooling": "avg_pool", "classifier": "fully_connected"}.get(layer.kind, layer.kind)
-        rows.append([name, layer.stride, shape, f"{height}x{width}x{layer.in_channels}"])
+        side = layer.kernel_size[0] if layer.kind == "pooling" else layer.kernel_size
+        channels = {"depthwise": [layer.out_channels], "pooling": []}
+        shape = channels.get(layer.kind, [layer.in_channels, layer.out_channels])
+        if layer.kind != "classifier":
+            shape = [side, side, *shape]
+        size = (*layer.input_size, layer.in_channels)
+        name = names.get(layer.kind, layer.kind)
+        rows.append([name, layer.stride, "x".join(map(str, shape)), "x".join(map(str, size))])
     return rows
 
 
