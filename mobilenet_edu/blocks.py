@@ -19,8 +19,8 @@ def DepthwiseConv2d(channels: int, kernel_size: int = 3, stride: int = 1, *, bia
     """One filter a channel: ``nn.Conv2d`` with as many groups as channels (the paper's equation (3)).
 
     Maps (N, ``channels``, H, W) to the same number of channels. The weight has shape
-    (``channels``, 1, ``kernel_size``, ``kernel_size``). This is no class of its own: tools that look at a module's type,
-    as counters and exporters do, see the ``nn.Conv2d`` that it is.
+    (``channels``, 1, ``kernel_size``, ``kernel_size``). This is no class of its own: tools that look at the type of a
+    module, as counters and exporters do, see the ``nn.Conv2d`` that it is.
     """
     return nn.Conv2d(channels, channels, kernel_size, stride, kernel_size // 2, groups=channels, bias=bias)
 
