@@ -1,0 +1,303 @@
+"""What an exercise is, and how an answer to it is checked.
+
+An answer is a function. It is called on hand-picked and on random arguments, and compared with a reference that gets
+the same ones. A wrong answer is looked up in the exercise's catalogue of typical mistakes, so that the learner hears
+what went wrong. Nothing that an answer does (raise, loop, print, change its arguments) ends in an exception.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import math
+import random
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+from mobilenet_edu.exercises._running import CappedOutput, OutOfTime, describe, has_hole, within
+from mobilenet_edu.exercises._values import difference, kind_of, same, show, wrong_type
+
+LEVELS = {1: "worked example", 2: "fill the gap", 3: "from a blank cell", 4: "transfer"}
+
+# What many believe at first; each meets a `Mistake` that names it, or a prediction in a chapter.
+MISCONCEPTIONS = (
+    "1 MAC = 1 FLOP",
+    "FLOPs and FLOPS",
+    "cost from the input's size although the stride is 2",
+    "parameters are proportional to compute",
+    "8–9× is universal",
+    "depthwise means separable",
+    "depthwise dominates the cost",
+    "any kernel can be factorised",
+    "cost falls with exactly α²",
+    "the bias before batch norm matters",
+    "batch size changes the model's MACs",
+    "one timing is a measurement",
+    "nn.Conv2d flips its kernel",
+    "fewer MACs, less memory",
+)
+
+RANDOM_CASES = 20
+
+Case = tuple[Any, ...]
+Outcome = Literal["not answered", "correct", "wrong", "error", "timed out"]
+
+NOT_ANSWERED = "Not answered yet. (If you have answered: does your function reach a `return`?)"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A typical wrong answer: a function that makes the mistake, and the sentence that explains it."""
+
+    name: str
+    sentence: str
+    wrong: Callable[..., Any]
+    misconception: str | None = None  # one of MISCONCEPTIONS
+
+
+@dataclass(frozen=True)
+class Essay:
+    """A derivation or a short essay, which no code can check; ``good_answer`` says what to look for."""
+
+    title: str
+    goal: int
+    minutes: int
+    task: str
+    good_answer: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `Exercise.verdict` found: the outcome, the text for the learner, and the mistake's name if it is known."""
+
+    outcome: Outcome
+    text: str
+    mistake: str | None = None
+
+
+@dataclass
+class _Trial:
+    """One call of an answer: its arguments, what the reference gives, and what the answer gave."""
+
+    case: Case
+    expected: Any
+    got: Any = None
+    complaint: str | None = None
+    changed_arguments: bool = False
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class Exercise:
+    """One question, its hints, its solution and its typical mistakes. Made by the decorator `exercise`.
+
+    Attributes:
+        reference: the solution. Its name is the exercise's; its source is shown, so it must stand alone.
+        title, task, hints: Markdown; the hints go from the idea over the formula to the first line.
+        goal: which of the chapter's goals it tests, from 1.
+        level: 1 worked, 2 gap, 3 blank, 4 transfer.
+        minutes: how long it takes.
+        imports: lines that the solution needs above it.
+        cases: hand-picked arguments.
+        random_case: makes more of them from a seeded generator.
+        covers: named conditions on the arguments, each of which some random case must meet.
+        alternative: a correct answer by another algorithm, for the tests.
+        mistakes: typical wrong answers.
+        reasoning: Markdown, shown with the solution.
+        stub: what the learner starts from; by default the solution (level 1) or its head with ``...`` for a body.
+        unit: of the answer, such as MACs.
+        observe: turns what an answer returned into what is compared; `mobilenet_edu.exercises.networks` has one.
+        judge: where several answers are right: what is wrong with this one, or None. Called with it and the arguments.
+        seconds: time limit for all calls together.
+    """
+
+    reference: Callable[..., Any]
+    title: str
+    goal: int
+    level: int
+    minutes: int
+    task: str
+    hints: tuple[str, str, str]
+    cases: tuple[Case, ...]
+    random_case: Callable[[random.Random], Case]
+    covers: Mapping[str, Callable[..., bool]]
+    alternative: Callable[..., Any]
+    mistakes: tuple[Mistake, ...]
+    reasoning: str
+    imports: str = ""
+    stub: str = ""
+    unit: str = ""
+    observe: Callable[..., Any] = lambda result, *case: result
+    judge: Callable[..., str | None] | None = None
+    seconds: float = 5.0
+
+    def check(self, answer: Callable[..., Any]) -> None:
+        """Print whether ``answer`` is right, and if not, what went wrong. Never raises.
+
+        The time limit needs an alarm, in the main thread: Linux, macOS and Colab have it. On Windows an endless loop
+        ends with Kernel → Interrupt.
+        """
+        print(self.verdict(answer).text)
+
+    def solution(self) -> None:
+        """Print the worked answer."""
+        print(f"{self.solution_code}\n\n{self.reasoning}")
+
+    def verdict(self, answer: Callable[..., Any]) -> Verdict:
+        """What `check` prints, as data."""
+        if answer is ...:
+            return Verdict("not answered", NOT_ANSWERED)
+        if not callable(answer):
+            return Verdict("error", f"Error: check the function itself, `check({self.name})`, not {kind_of(answer)}.")
+        trials = [_Trial(case, self._observed(self.reference, case)) for case in self.all_cases()]
+        tried: list[_Trial] = []
+        printed = CappedOutput()
+
+        def run() -> None:
+            for trial in trials:
+                tried.append(trial)
+                self._try(answer, trial)
+
+        failure = within(self.seconds, run, printed)
+        verdict = self._failed(answer, failure, tried[-1].case) if failure else self._compared(trials)
+        return Verdict(verdict.outcome, printed.report() + verdict.text, verdict.mistake)
+
+    def _try(self, answer: Callable[..., Any], trial: _Trial) -> None:
+        arguments = copy.deepcopy(trial.case)
+        trial.got = answer(*arguments)
+        trial.changed_arguments = not same(trial.case, arguments)
+        trial.complaint = wrong_type(self.reference(*copy.deepcopy(trial.case)), trial.got)
+        if trial.complaint:
+            return
+        trial.got = self.observe(trial.got, *copy.deepcopy(trial.case))
+        if self.judge is not None:
+            trial.complaint = self.judge(trial.got, *copy.deepcopy(trial.case))
+        elif not same(trial.expected, trial.got):
+            trial.complaint = difference(trial.expected, trial.got, self.unit)
+
+    def _failed(self, answer: Callable[..., Any], failure: BaseException, case: Case) -> Verdict:
+        if isinstance(failure, OutOfTime):
+            text = f"Timed out: no answer after {self.seconds:g} seconds. Does a loop never end?"
+            return Verdict("timed out", f"{text}\n{self._call(case)}")
+        if has_hole(answer):
+            return Verdict("not answered", NOT_ANSWERED)
+        return Verdict("error", f"Error: {describe(failure, answer)}\n{self._call(case)}")
+
+    def _compared(self, trials: list[_Trial]) -> Verdict:
+        if all(trial.got is None or trial.got is ... for trial in trials):
+            return Verdict("not answered", NOT_ANSWERED)
+        for trial in trials:
+            if trial.changed_arguments:
+                text = "Not yet. Your function changes its arguments; work on a copy."
+                return Verdict("wrong", f"{text}\n{self._call(trial.case)}")
+        failing = next((trial for trial in trials if trial.complaint), None)
+        if failing is None:
+            return Verdict("correct", f"Correct, in all {len(trials)} cases tried.")
+        detail = f"{self._call(failing.case)}\n  {failing.complaint}"
+        for mistake in self.mistakes:
+            if all(same(self._observed(mistake.wrong, trial.case), trial.got) for trial in trials):
+                return Verdict("wrong", f"{_filled(f'Not yet. {mistake.sentence}')}\n{detail}", mistake.name)
+        return Verdict("wrong", f"Not yet.\n{detail}")
+
+    def _observed(self, function: Callable[..., Any], case: Case) -> Any:
+        return self.observe(function(*copy.deepcopy(case)), *copy.deepcopy(case))
+
+    def _call(self, case: Case) -> str:
+        names = inspect.signature(self.reference).parameters
+        arguments = (f"{name}={show(value)}" for name, value in zip(names, case, strict=False))
+        unbroken = ", ".join(argument.replace(" ", "\0") for argument in arguments)  # lines break between arguments
+        return _filled(f"{self.name}({unbroken})", indent="  ").replace("\0", " ")
+
+    def all_cases(self) -> list[Case]:
+        """The hand-picked cases, then random ones: the same in every run."""
+        rng = random.Random(self.name)
+        return [*self.cases, *(self.random_case(rng) for _ in range(RANDOM_CASES))]
+
+    @property
+    def name(self) -> str:
+        """The function that the learner writes."""
+        return self.reference.__name__
+
+    @property
+    def chapter(self) -> str:
+        """The chapter's module, such as ``ch02``."""
+        return self.reference.__module__.rpartition(".")[2]
+
+    @property
+    def solution_code(self) -> str:
+        """The reference as it is written, below the imports that it needs."""
+        return self._below_imports(_source(self.reference)[0])
+
+    @property
+    def stub_code(self) -> str:
+        """What the learner starts from."""
+        if self.stub:
+            return self._below_imports(self.stub.strip("\n").splitlines())
+        if self.level == 1:
+            return self.solution_code
+        lines, function = _source(self.reference)
+        head = function.body[0].end_lineno - function.lineno + 1  # the signature and the docstring
+        return self._below_imports([*lines[:head], "    ..."])
+
+    def _below_imports(self, lines: list[str]) -> str:
+        return "\n".join([*self.imports.strip().splitlines(), "", "", *lines] if self.imports else lines)
+
+    def __repr__(self) -> str:
+        return f"<exercise {self.chapter}.{self.name}: {self.title}>"
+
+
+def exercise(**fields: Any) -> Callable[[Callable[..., Any]], Exercise]:
+    """Turn a function into the `Exercise` that it solves; ``fields`` are the attributes of `Exercise`."""
+    return lambda reference: Exercise(reference=reference, **fields)
+
+
+def _filled(text: str, indent: str = "") -> str:
+    hang = 3 * indent
+    return textwrap.fill(text, 79, initial_indent=indent, subsequent_indent=hang, break_long_words=False)
+
+
+def _source(function: Callable[..., Any]) -> tuple[list[str], ast.FunctionDef]:
+    """The lines of a function without its decorator, and its syntax tree."""
+    source = inspect.getsource(function)
+    node = ast.parse(source).body[0]
+    return source.splitlines()[node.lineno - 1 : node.end_lineno], node
+
+
+def reveal(guess: Any, truth: Any, unit: str = "") -> None:
+    """Print a guess beside the truth, with the factor between them. ``...`` means not guessed yet. Never raises."""
+    answer = f"{_pretty(truth)} {unit}".rstrip()
+    if guess is ... or guess is None:
+        print(f"No guess yet. It is {answer}.")
+    elif _is_number(guess) and _is_number(truth):
+        print(f"You guessed {_pretty(guess)}; it is {answer}. {_how_close(Fraction(guess), Fraction(truth))}")
+    elif same(truth, guess):
+        print(f"You guessed {answer}, and so it is.")
+    else:
+        print(f"You guessed {_pretty(guess)}; it is {answer}.")
+
+
+def _how_close(guess: Fraction, truth: Fraction) -> str:
+    if guess == truth:
+        return "Exactly right."
+    if guess * truth <= 0:
+        return "No factor leads from the one to the other."
+    factor = max(guess / truth, truth / guess)
+    if factor <= Fraction(11, 10):
+        return "Well guessed: less than a tenth apart."
+    times = f"{float(factor):.3g}" if factor < 1000 else "more than a thousand"
+    return f"Your guess is {times} times too {'large' if abs(guess) > abs(truth) else 'small'}."
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, Fraction) or (type(value) is float and math.isfinite(value))
+
+
+def _pretty(value: Any) -> str:
+    if type(value) is int and value.bit_length() <= 100:
+        return f"{value:,}"
+    if type(value) is float and abs(value) < 1e15:
+        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return value if type(value) is str and len(value) <= 100 else show(value)

@@ -1,0 +1,88 @@
+"""Run an answer so that nothing it does ends in an exception: a time limit, its output kept, its failure described."""
+
+from __future__ import annotations
+
+import io
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from types import CodeType
+from typing import Any
+
+PRINTED_AT_MOST = 500  # characters of an answer's own output that are shown
+
+
+class OutOfTime(BaseException):
+    """Raised by the alarm; no Exception, so that ``except Exception`` in an answer does not swallow it."""
+
+
+class CappedOutput(io.TextIOBase):
+    """Keeps the beginning of what is printed and drops the rest."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.cut = False
+
+    def write(self, text: str) -> int:
+        room = PRINTED_AT_MOST - len(self.text)
+        self.cut = self.cut or len(text) > room
+        self.text += text[:room]
+        return len(text)
+
+    def report(self) -> str:
+        """What was printed, announced; nothing if there was nothing."""
+        if not self.text:
+            return ""
+        return f"Your function printed:\n{self.text.rstrip()}{' … (the rest is cut)' if self.cut else ''}\n"
+
+
+def within(seconds: float, run: Callable[[], None], printed: CappedOutput) -> BaseException | None:
+    """Call ``run`` with a time limit and its output kept; return what it raised, if anything."""
+    alarms = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    armed = True
+
+    def alarm(*_: Any) -> None:
+        if armed:
+            # A bare `except:` in a loop swallows this exception. So the next alarm comes at once: it strikes outside
+            # the `try` that swallowed the first.
+            signal.setitimer(signal.ITIMER_REAL, 1e-5, 0.05)
+            raise OutOfTime
+
+    if alarms:
+        before = signal.signal(signal.SIGALRM, alarm)
+    failure = None
+    with redirect_stdout(printed), redirect_stderr(printed):
+        if alarms:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            run()
+        except BaseException as error:  # SystemExit and KeyboardInterrupt too: the kernel must live
+            armed = False
+            failure = error
+        finally:
+            armed = False  # first of all, so that no late alarm strikes what follows
+    if alarms:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
+    return failure
+
+
+def describe(failure: BaseException, answer: Callable[..., Any]) -> str:
+    """An exception in one or two lines: what it says, and where in the answer it was raised."""
+    text = traceback.format_exception_only(failure)[-1].strip()
+    text = text if len(text) <= 300 else text[:300] + "…"
+    file = getattr(getattr(answer, "__code__", None), "co_filename", None)
+    lines = [frame.line for frame in traceback.extract_tb(failure.__traceback__) if frame.filename == file]
+    return f"{text}\n  raised by the line `{lines[-1]}`" if lines and lines[-1] else text
+
+
+def has_hole(answer: Callable[..., Any]) -> bool:
+    """Whether the code still holds a ``...`` to fill."""
+
+    def holes(code: CodeType) -> bool:
+        return any(const is ... or (isinstance(const, CodeType) and holes(const)) for const in code.co_consts)
+
+    code = getattr(answer, "__code__", None)
+    return isinstance(code, CodeType) and holes(code)

@@ -1,0 +1,56 @@
+"""What is compared when the answer to an exercise is a network: its weights, its groups and what it computes."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def behaviour(input_shape: Callable[..., tuple[int, ...]], training: bool = False) -> Callable[..., dict[str, Any]]:
+    """An `Exercise.observe` for answers that return an ``nn.Module``.
+
+    The network is described by its number of parameters, its weights' shapes, the groups of its convolutions, and by
+    its output for a random image of ``input_shape(*case)`` once every parameter and buffer is filled with numbers that
+    depend on its shape alone. So the names and the order of the submodules do not matter.
+    """
+
+    def observe(network: nn.Module, *case: Any) -> dict[str, Any]:
+        network = _filled(network).train(training)
+        image = _random(input_shape(*case))
+        parameters = list(network.parameters())
+        convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+        description = {
+            "number of parameters": sum(parameter.numel() for parameter in parameters),
+            "shapes of the weights": sorted(tuple(parameter.shape) for parameter in parameters),
+            "groups of the convolutions": sorted(module.groups for module in convolutions),
+        }
+        try:
+            with torch.no_grad():
+                output = network(image)
+        except Exception as error:
+            said = str(error).partition("\n")[0]
+            return description | {"shape of the output": f"{type(error).__name__}: {said}", "output": image}
+        return description | {"shape of the output": str(tuple(output.shape)), "output": output}
+
+    return observe
+
+
+@torch.no_grad()
+def _filled(network: nn.Module) -> nn.Module:
+    network = copy.deepcopy(network)
+    for parameter in network.parameters():
+        parameter.copy_(_random(parameter.shape))
+    for buffer in network.buffers():
+        if buffer.is_floating_point():  # running means and variances, which must be positive
+            buffer.copy_(_random(buffer.shape).abs() + 0.5)
+    return network
+
+
+def _random(shape: tuple[int, ...]) -> torch.Tensor:
+    seed = random.Random(str(tuple(shape))).getrandbits(32)
+    return torch.randn(tuple(shape), generator=torch.Generator().manual_seed(seed))
