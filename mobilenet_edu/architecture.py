@@ -86,12 +86,12 @@ class Layer:
 
     @property
     def groups(self) -> int:
-        """As in ``nn.Conv2d``: every channel its own group in a depthwise layer, one group elsewhere."""
+        """As in ``nn.Conv2d``, every channel its own group in a depthwise layer, one group elsewhere."""
         return self.in_channels if self.kind == "depthwise" else 1
 
     @property
     def padding(self) -> int:
-        """As in ``nn.Conv2d``: half the kernel, so that stride 1 keeps the size; none for pooling and classifier."""
+        """As in ``nn.Conv2d``, half the kernel, so that stride 1 keeps the size; none for pooling and classifier."""
         return self.kernel_size // 2 if self.is_convolution else 0
 
     @property
@@ -106,7 +106,7 @@ class Layer:
 
     @property
     def weights(self) -> int:
-        """Weights alone, as the paper counts parameters: no bias, no batch norm."""
+        """Weights alone, as the paper counts parameters, without bias and batch norm."""
         cost = self.cost
         biases = self.out_channels if self.bias else 0
         return cost.params - biases - (2 * self.out_channels if self.is_convolution else 0)
@@ -155,7 +155,7 @@ class Architecture:
 
     @property
     def weights(self) -> int:
-        """Weights alone, as the paper counts parameters: no bias, no batch norm."""
+        """Weights alone, as the paper counts parameters, without bias and batch norm."""
         return sum(layer.weights for layer in self.layers)
 
     def cost_by_kind(self) -> dict[Kind, Cost]:

@@ -52,7 +52,7 @@ class Cost:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations: a MAC is one multiplication and one addition, so ``2 * macs``."""
+        """Floating-point operations. A MAC is one multiplication and one addition, so ``2 * macs``."""
         return 2 * self.macs
 
     def arithmetic_intensity(self, bytes_per_element: int = 4) -> float:
