@@ -100,7 +100,7 @@ class Exercise:
         goal: which of the chapter's goals it tests, from 1.
         level: 1 worked, 2 gap, 3 blank, 4 transfer.
         minutes: how long it takes.
-        imports: lines that the solution needs above it.
+        imports: lines that the solution needs above it; the chapter must contain them too.
         cases: hand-picked arguments.
         random_case: makes more of them from a seeded generator.
         covers: named conditions on the arguments, each of which some random case must meet.
@@ -229,21 +229,19 @@ class Exercise:
     @property
     def solution_code(self) -> str:
         """The reference as it is written, below the imports that it needs."""
-        return self._below_imports(_source(self.reference)[0])
+        imports = [*self.imports.strip().splitlines(), "", ""] if self.imports else []
+        return "\n".join(imports + _source(self.reference)[0])
 
     @property
     def stub_code(self) -> str:
-        """What the learner starts from."""
+        """What the learner starts from, in a notebook that has done the imports."""
         if self.stub:
-            return self._below_imports(self.stub.strip("\n").splitlines())
-        if self.level == 1:
-            return self.solution_code
+            return self.stub.strip()
         lines, function = _source(self.reference)
+        if self.level == 1:
+            return "\n".join(lines)
         head = function.body[0].end_lineno - function.lineno + 1  # the signature and the docstring
-        return self._below_imports([*lines[:head], "    ..."])
-
-    def _below_imports(self, lines: list[str]) -> str:
-        return "\n".join([*self.imports.strip().splitlines(), "", "", *lines] if self.imports else lines)
+        return "\n".join([*lines[:head], "    ..."])
 
     def __repr__(self) -> str:
         return f"<exercise {self.chapter}.{self.name}: {self.title}>"
