@@ -46,8 +46,6 @@ RANDOM_CASES = 20
 Case = tuple[Any, ...]
 Outcome = Literal["not answered", "correct", "wrong", "error", "timed out"]
 
-NOT_ANSWERED = "Not answered yet. (If you have answered: does your function reach a `return`?)"
-
 
 @dataclass(frozen=True)
 class Mistake:
@@ -77,6 +75,10 @@ class Verdict:
     outcome: Outcome
     text: str
     mistake: str | None = None
+
+
+NOT_ANSWERED = Verdict("not answered", "Not answered yet. (If you have answered: does your function reach a `return`?)")
+STILL_A_GAP = Verdict("not answered", "Not answered yet: your function still has a gap, `...`.")
 
 
 @dataclass
@@ -149,7 +151,7 @@ class Exercise:
     def verdict(self, answer: Callable[..., Any]) -> Verdict:
         """What `check` prints, as data."""
         if answer is ...:
-            return Verdict("not answered", NOT_ANSWERED)
+            return NOT_ANSWERED
         if not callable(answer):
             return Verdict("error", f"Error: check the function itself, `check({self.name})`, not {kind_of(answer)}.")
         trials = [_Trial(case, self._observed(self.reference, case)) for case in self.all_cases()]
@@ -162,7 +164,7 @@ class Exercise:
                 self._try(answer, trial)
 
         failure = within(self.seconds, run, printed)
-        verdict = self._failed(answer, failure, tried[-1].case) if failure else self._compared(trials)
+        verdict = self._failed(answer, failure, tried[-1].case) if failure else self._compared(answer, trials)
         return Verdict(verdict.outcome, printed.report() + verdict.text, verdict.mistake)
 
     def _try(self, answer: Callable[..., Any], trial: _Trial) -> None:
@@ -183,12 +185,12 @@ class Exercise:
             text = f"Timed out: no answer after {self.seconds:g} seconds. Does a loop never end?"
             return Verdict("timed out", f"{text}\n{self._call(case)}")
         if has_hole(answer):
-            return Verdict("not answered", NOT_ANSWERED)
+            return STILL_A_GAP
         return Verdict("error", f"Error: {describe(failure, answer)}\n{self._call(case)}")
 
-    def _compared(self, trials: list[_Trial]) -> Verdict:
+    def _compared(self, answer: Callable[..., Any], trials: list[_Trial]) -> Verdict:
         if all(trial.got is None or trial.got is ... for trial in trials):
-            return Verdict("not answered", NOT_ANSWERED)
+            return NOT_ANSWERED
         for trial in trials:
             if trial.changed_arguments:
                 text = "Not yet. Your function changes its arguments; work on a copy."
@@ -196,6 +198,8 @@ class Exercise:
         failing = next((trial for trial in trials if trial.complaint), None)
         if failing is None:
             return Verdict("correct", f"Correct, in all {len(trials)} cases tried.")
+        if has_hole(answer):
+            return STILL_A_GAP
         detail = f"{self._call(failing.case)}\n  {failing.complaint}"
         for mistake in self.mistakes:
             if all(same(self._observed(mistake.wrong, trial.case), trial.got) for trial in trials):
