@@ -1,0 +1,554 @@
+"""Exercises of chapter 5, the building block."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+import torch
+from torch import nn
+
+from mobilenet_edu.architecture import separable_block as separable_layers
+from mobilenet_edu.counting import count_cost
+from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
+from mobilenet_edu.exercises.networks import behaviour
+
+
+def _random_channels(rng: Random) -> tuple:
+    return rng.randint(1, 64), rng.randint(1, 64), rng.choice((False, True))
+
+
+def _params_from_the_layers(in_channels, out_channels, bias):
+    layers = separable_layers("block", in_channels, out_channels, 1, (8, 8), bias)
+    return sum(layer.cost.params for layer in layers)
+
+
+def _params(M, N, bias, *, filters=None, norm=2):
+    biases = M + N if bias else 0
+    return (9 * M if filters is None else filters) + M * N + norm * (M + N) + biases
+
+
+@exercise(
+    title="What the block has to learn",
+    goal=1,
+    level=1,
+    minutes=5,
+    unit="parameters",
+    task="""This function is finished. Run it, then try three things. Print it for 512 channels in and out, with and
+without biases. Find the term that makes nearly all of the result. And say why the stride is not among its
+arguments.""",
+    hints=(
+        "Go through the six parts of the block one by one. Which of them have parameters at all?",
+        "9 weights a channel, 2 numbers a channel for each batch norm, one number for each pair of channels.",
+        "Print the four terms one by one: `print(9 * 512, 512 * 512, 2 * 512 + 2 * 512)`.",
+    ),
+    cases=((512, 512, False), (512, 512, True), (32, 64, False), (1, 1, True)),
+    random_case=_random_channels,
+    covers={
+        "a bias": lambda in_channels, out_channels, bias: bias,
+        "no bias": lambda in_channels, out_channels, bias: not bias,
+        "more channels out than in": lambda in_channels, out_channels, bias: out_channels > in_channels,
+    },
+    alternative=_params_from_the_layers,
+    mistakes=(
+        Mistake(
+            "forgot batch norm",
+            "You left out batch norm: a scale and a shift for each channel, after each of the two layers.",
+            lambda M, N, bias: _params(M, N, bias, norm=0),
+        ),
+        Mistake(
+            "running averages as parameters",
+            "You counted four numbers a channel for batch norm. The running mean and variance are buffers: they are "
+            "saved, but not learned.",
+            lambda M, N, bias: _params(M, N, bias, norm=4),
+        ),
+        Mistake(
+            "forgot the groups",
+            "Your depthwise layer has a filter for each pair of channels. It has one for each channel: groups = M.",
+            lambda M, N, bias: _params(M, N, bias, filters=9 * M * M),
+        ),
+        Mistake(
+            "the bias always",
+            "You counted biases where there are none. Look at `bias`.",
+            lambda M, N, bias: _params(M, N, True),
+        ),
+        Mistake(
+            "the bias never",
+            "You left the biases out. With `bias=True` each layer has one for each channel that it writes.",
+            lambda M, N, bias: _params(M, N, False),
+        ),
+    ),
+    reasoning=f"""The pointwise layer has one weight for each pair of channels, and everything else grows with the
+channels alone. At 512 in and out it holds {512 * 512:,} of {_params(512, 512, False):,} parameters. A stride changes
+how often a weight is used, never how many weights there are.""",
+)
+def block_params(in_channels, out_channels, bias):
+    """Parameters of the block: two convolutions, two batch norms."""
+    filters = 9 * in_channels  # 3×3, one for each channel
+    matrix = in_channels * out_channels  # 1×1
+    norms = 2 * in_channels + 2 * out_channels
+    biases = in_channels + out_channels if bias else 0
+    return filters + matrix + norms + biases
+
+
+def _random_bias(rng: Random) -> tuple:
+    return float(rng.randint(1, 9)), rng.randint(0, 60), rng.choice((0.01, 0.1, 0.2, 0.3))
+
+
+@exercise(
+    title="How long a bias shows",
+    goal=2,
+    level=2,
+    minutes=8,
+    task="""A convolution has the bias `bias` in every channel, and without it each channel would have mean 0. Batch
+norm follows. Its running mean starts at 0 and moves by `momentum` of the way to the batch's mean at each batch. Fill
+the gap: how much of the bias does the running mean still miss after so many `batches`, as a float? (That, divided by
+σ and times γ, is what you would see in evaluation mode.)""",
+    hints=(
+        "The bias is part of every batch's mean. Where does a running mean end that sees one value again and again?",
+        "new = (1 − momentum) · old + momentum · (the batch's mean).",
+        "The batch's mean is `bias` itself, so the line begins with `mean = (1 - momentum) * mean + ...`.",
+    ),
+    cases=((5.0, 0, 0.1), (5.0, 1, 0.1), (5.0, 100, 0.1), (-2.0, 3, 0.5)),
+    random_case=_random_bias,
+    covers={
+        "PyTorch's default momentum": lambda bias, batches, momentum: momentum == 0.1,
+        "another momentum": lambda bias, batches, momentum: momentum != 0.1,
+        "many batches": lambda bias, batches, momentum: batches > 20,
+    },
+    alternative=lambda bias, batches, momentum: bias * (1 - momentum) ** batches,
+    mistakes=(
+        Mistake(
+            "it always matters",
+            "You say that the whole bias stays visible. It does before the first batch; then the running mean takes "
+            "a share of it at every batch, until nothing is left.",
+            lambda bias, batches, momentum: bias,
+            misconception="the bias before batch norm matters",
+        ),
+        Mistake(
+            "it never matters",
+            "You say that the bias never shows. That is so in training mode. In evaluation mode the running mean has "
+            "to absorb it first, and that takes batches.",
+            lambda bias, batches, momentum: 0.0,
+        ),
+        Mistake(
+            "momentum the wrong way round",
+            "Your momentum is the share that is kept. In PyTorch it is the share of the *new* value; 1 − momentum of "
+            "the old one is kept.",
+            lambda bias, batches, momentum: bias * momentum**batches,
+        ),
+        Mistake(
+            "what has been absorbed",
+            "This is the part that the running mean has absorbed. Asked for is what it still misses.",
+            lambda bias, batches, momentum: bias * (1 - (1 - momentum) ** batches),
+        ),
+    ),
+    stub='''def bias_left(bias, batches, momentum):
+    """What the running mean still misses of the bias."""
+    mean = 0.0
+    for _ in range(batches):
+        mean = ...
+    return bias - mean''',
+    reasoning=f"""Each batch leaves `1 - momentum` of what was missing, so after n batches bias · (1 − momentum)ⁿ is
+left. With PyTorch's momentum of 0.1 it takes {math.ceil(math.log(0.01) / math.log(0.9))} batches until less than a
+hundredth is missing. That is soon in training, and never if nobody runs the network in training mode.""",
+)
+def bias_left(bias, batches, momentum):
+    """What the running mean still misses of the bias."""
+    mean = 0.0
+    for _ in range(batches):
+        mean = (1 - momentum) * mean + momentum * bias
+    return bias - mean
+
+
+def _random_filter(rng: Random) -> tuple:
+    weights = [rng.randint(-4, 4) for _ in range(rng.randint(1, 6))]
+    weights[rng.randrange(len(weights))] = rng.choice((-3, -1, 2, 4))
+    return (weights,)
+
+
+def _one_pixel_up_and_down(weights):
+    place = next(index for index, weight in enumerate(weights) if weight)
+    up, down = [0] * len(weights), [0] * len(weights)
+    up[place], down[place] = 1, -3
+    return up, down
+
+
+def _no_counterexample(answer, weights):
+    a, b = answer
+    if len(a) != len(weights) or len(b) != len(weights):
+        return f"each patch needs {len(weights)} numbers, as the filter has"
+    if not all(type(value) in (int, float) and math.isfinite(value) for value in (*a, *b)):
+        return "a patch holds plain finite numbers"
+
+    def respond(patch):
+        return max(0, sum(w * p for w, p in zip(weights, patch, strict=True)))
+
+    together = respond([x + y for x, y in zip(a, b, strict=True)])
+    if math.isclose(respond(a) + respond(b), together, rel_tol=1e-9, abs_tol=1e-9):
+        return f"f(a) + f(b) = {respond(a) + respond(b)} and f(a + b) = {together}: for these two it adds up"
+    return None
+
+
+@exercise(
+    title="Catch ReLU in the act",
+    goal=3,
+    level=3,
+    minutes=12,
+    task="""One filter and ReLU: $f(x) = \\max(0, \\sum_i w_i x_i)$. It is not additive, but for many pairs of
+patches it looks as if it were. Write a function that gets the filter's `weights`, a list of whole numbers of which
+at least one is not 0, and returns a pair `(a, b)` of patches, two lists of the same length, for which $f(a) + f(b)$
+differs from $f(a + b)$. Any pair that does so is right.""",
+    hints=(
+        "ReLU treats one sign differently from the other. What must the two responses look like?",
+        "You need Σwᵢaᵢ > 0 and Σwᵢbᵢ < 0. Which patch surely has a positive response, whatever the weights?",
+        "A patch equal to the filter responds with Σwᵢ², so begin with `a = list(weights)`.",
+    ),
+    cases=(([1],), ([-1, 1],), ([0, 0, -2],), ([1, 2, 1, 0],)),
+    random_case=_random_filter,
+    covers={
+        "a first weight of 0": lambda weights: weights[0] == 0,
+        "weights that add up to less than 0": lambda weights: sum(weights) < 0,
+        "one weight": lambda weights: len(weights) == 1,
+    },
+    alternative=_one_pixel_up_and_down,
+    judge=_no_counterexample,
+    mistakes=(
+        Mistake(
+            "the same patch twice",
+            "You took the same patch twice, so you tested whether f(2a) = 2 f(a). ReLU passes that: scaling by a "
+            "positive number never changes a sign.",
+            lambda weights: (list(weights), list(weights)),
+        ),
+        Mistake(
+            "a multiple of the first",
+            "Your second patch is a positive multiple of the first. Both respond with the same sign, and there ReLU "
+            "is linear.",
+            lambda weights: (list(weights), [2 * weight for weight in weights]),
+        ),
+        Mistake(
+            "a patch of zeros",
+            "One of your patches is all zeros. It responds with 0 and adds nothing to either side.",
+            lambda weights: (list(weights), [0] * len(weights)),
+        ),
+        Mistake(
+            "ones and minus ones",
+            "Ones and minus ones respond with the sum of the weights and its negative. Where the weights add up to "
+            "0, as in a filter for edges, both respond with 0.",
+            lambda weights: ([1] * len(weights), [-1] * len(weights)),
+        ),
+    ),
+    reasoning="""The patch a = w responds with Σwᵢ², which is positive, and b = −w with minus that, which ReLU cuts
+to zero. So f(a) + f(b) = Σwᵢ², while a + b is all zeros and f(a + b) = 0. A test for linearity that only scales, or
+that only tries patches of one sign, does not find ReLU. That is why the chapter tests sums of random images.""",
+)
+def counterexample(weights):
+    """Two patches for which a filter with ReLU does not add up."""
+    a = list(weights)
+    b = [-weight for weight in weights]
+    return a, b
+
+
+def _random_block(rng: Random) -> tuple:
+    return rng.randint(1, 8), rng.randint(1, 8), rng.choice((1, 2)), rng.choice((1, 3, 5))
+
+
+def _block(M, N, stride, kernel_size, *, between=True, norms=True, first_relu=False, **changes):
+    """The block with one thing changed."""
+    padding = changes.get("padding", kernel_size // 2)
+    bias, groups = changes.get("bias", False), changes.get("groups", M)
+    first, second = (1, stride) if changes.get("late_stride") else (stride, 1)
+    layers = [nn.Conv2d(M, M, kernel_size, first, padding, groups=groups, bias=bias)]
+    after = [nn.BatchNorm2d(M)] * norms + [nn.ReLU()]
+    layers += (after[::-1] if first_relu else after) * between
+    layers.append(nn.Conv2d(M, N, 1, second, bias=bias))
+    after = [nn.BatchNorm2d(N)] * norms + [nn.ReLU()]
+    return nn.Sequential(*layers, *(after[::-1] if first_relu else after))
+
+
+def _behaviour_and_macs(network, M, N, stride, kernel_size):
+    """What the network is and computes, and what it costs: a stride in the wrong place changes the cost alone."""
+    seen = behaviour(lambda *case: (2, M, 9, 8))(network)
+    runs = seen["shape of the output"].startswith("(")
+    return seen | {"MACs": count_cost(network, (M, 9, 8)).macs if runs else None}
+
+
+class _BlockFromModules(nn.Module):
+    """The block again, with other names and functional ReLU."""
+
+    def __init__(self, M, N, stride, kernel_size):
+        super().__init__()
+        self.norm_out, self.norm_between = nn.BatchNorm2d(N), nn.BatchNorm2d(M)
+        self.mix = nn.Conv2d(M, N, 1, bias=False)
+        self.filters = nn.Conv2d(M, M, kernel_size, stride, "valid", groups=M, bias=False)
+        self.margin = kernel_size // 2
+
+    def forward(self, x):
+        x = self.filters(nn.functional.pad(x, [self.margin] * 4))
+        x = self.norm_between(x).relu()
+        return self.norm_out(self.mix(x)).clamp(min=0)
+
+
+@exercise(
+    title="The block for any kernel",
+    goal=1,
+    level=3,
+    minutes=15,
+    task="""Write the block as a function that returns an `nn.Module`: depthwise convolution, batch norm, ReLU,
+pointwise convolution, batch norm, ReLU. The depthwise kernel has the size `kernel_size`, an odd number; with stride
+1 the map keeps its size. No biases. Submodules may have any names: weights, groups, outputs and MACs are
+compared.""",
+    hints=(
+        "Start from the chapter's `block`. Which of its numbers belong to a 3×3 kernel?",
+        "Stride 1 keeps the size if the padding is half the kernel, rounded down.",
+        "Begin with `padding = kernel_size // 2`, then one `nn.Sequential` with six parts.",
+    ),
+    imports="from torch import nn",
+    cases=((4, 6, 1, 3), (4, 6, 2, 3), (3, 3, 1, 5), (1, 2, 2, 1)),
+    random_case=_random_block,
+    covers={
+        "stride 2": lambda M, N, stride, kernel_size: stride == 2,
+        "a 5×5 kernel": lambda M, N, stride, kernel_size: kernel_size == 5,
+        "more than one channel": lambda M, N, stride, kernel_size: M > 1,
+    },
+    alternative=_BlockFromModules,
+    observe=_behaviour_and_macs,
+    seconds=20.0,
+    mistakes=(
+        Mistake(
+            "forgot the groups",
+            "Your first convolution is a standard one. A depthwise one has as many groups as channels.",
+            lambda *case: _block(*case, groups=1),
+            misconception="depthwise means separable",
+        ),
+        Mistake(
+            "the stride on the pointwise layer",
+            "Your stride is on the pointwise convolution. The output is the same, to the last digit, but the depthwise "
+            "layer filters the whole map, and most of what it computes is thrown away.",
+            lambda *case: _block(*case, late_stride=True),
+        ),
+        Mistake(
+            "padding for 3×3 only",
+            "Your padding is 1 for every kernel. It must be half the kernel, `kernel_size // 2`.",
+            lambda *case: _block(*case, padding=1),
+        ),
+        Mistake(
+            "left the biases on",
+            "Your convolutions have biases, as PyTorch gives them by default. Batch norm follows: `bias=False`.",
+            lambda *case: _block(*case, bias=True),
+            misconception="the bias before batch norm matters",
+        ),
+        Mistake(
+            "nothing between",
+            "Nothing stands between your two convolutions, so they are one dense kernel of a restricted form. Batch "
+            "norm and ReLU follow each of them.",
+            lambda *case: _block(*case, between=False),
+            misconception="depthwise means separable",
+        ),
+        Mistake(
+            "ReLU before batch norm",
+            "Your ReLU comes before batch norm. In the paper batch norm comes first.",
+            lambda *case: _block(*case, first_relu=True),
+        ),
+        Mistake(
+            "no batch norm",
+            "Your convolutions are followed by ReLU alone. Batch norm stands between, with two parameters a channel.",
+            lambda *case: _block(*case, norms=False),
+        ),
+    ),
+    reasoning="""Six parts in a row. Only the depthwise convolution knows about kernel, stride and padding; the
+pointwise one and both batch norms see channels only. Half the kernel on each side, rounded down, keeps the size of
+the map for every odd kernel.""",
+)
+def separable_block(in_channels, out_channels, stride, kernel_size):
+    """Depthwise and pointwise, each with batch norm and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(
+            in_channels,
+            in_channels,
+            kernel_size,
+            stride,
+            padding=kernel_size // 2,
+            groups=in_channels,
+            bias=False,
+        ),
+        nn.BatchNorm2d(in_channels),
+        nn.ReLU(),
+        nn.Conv2d(in_channels, out_channels, 1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(),
+    )
+
+
+class _Client(nn.Module):
+    """A small network with parts that no image passes, as a client might send it."""
+
+    def __init__(self, branches: int, used: int, frozen: bool, spare: bool) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.stem.requires_grad_(not frozen)
+        self.branches = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.BatchNorm2d(4), nn.ReLU())
+            for _ in range(branches)
+        )
+        self.used = used
+        self.dropout = nn.Dropout()  # without parameters, and never called
+        self.head = nn.Linear(4, 2)
+        if spare:
+            self.old_head = nn.Linear(4, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        maps = self.branches[self.used](self.stem(images).abs())
+        return self.head(maps.mean((2, 3)))
+
+
+def _client(branches, used, frozen, spare):
+    image = torch.linspace(-1, 1, 3 * 6 * 6).reshape(1, 3, 6, 6)
+    return _Client(branches, used, frozen, spare).eval(), image
+
+
+def _random_client(rng: Random) -> tuple:
+    branches = rng.randint(1, 3)
+    return _client(branches, rng.randrange(branches), rng.choice((False, True)), rng.choice((False, True)))
+
+
+def _calls(model, image):
+    """The names of the modules that a forward pass calls."""
+    called = set()
+    hooks = [
+        module.register_forward_hook(lambda *_, name=name: called.add(name)) for name, module in model.named_modules()
+    ]
+    model(image)
+    for hook in hooks:
+        hook.remove()
+    return called
+
+
+def _own(module):
+    return next(module.parameters(recurse=False), None) is not None
+
+
+def _poisoned(model, image):
+    """Another algorithm: a layer is idle if not even NaN in its parameters reaches the output."""
+    idle = []
+    with torch.no_grad():
+        for name, module in model.named_modules():
+            kept = [parameter.clone() for parameter in module.parameters(recurse=False)]
+            for parameter in module.parameters(recurse=False):
+                parameter.fill_(math.nan)
+            if kept and not model(image).isnan().any():
+                idle.append(name)
+            for parameter, value in zip(module.parameters(recurse=False), kept, strict=True):
+                parameter.copy_(value)
+    return idle
+
+
+def _without_gradient(model, image):
+    model(image).sum().backward()
+    return [
+        name
+        for name, module in model.named_modules()
+        if _own(module) and all(parameter.grad is None for parameter in module.parameters(recurse=False))
+    ]
+
+
+@exercise(
+    title="A client's network",
+    goal=4,
+    level=4,
+    minutes=20,
+    task="""A client's network has more parameters than your calculation. The client fine-tunes it, so some layers
+are frozen (`requires_grad=False`) and get no gradient although every image passes through them. So look at what
+*runs*: return the names of the modules that hold parameters of their own and that a forward pass with `image` never
+calls, as a list in the order of `named_modules()`. Leave the network as it was.""",
+    hints=(
+        "PyTorch can call a function of yours each time a module runs. Look up `register_forward_hook`.",
+        "idle = modules with parameters of their own − modules that ran. "
+        "`module.parameters(recurse=False)` gives a module's own parameters.",
+        "Begin with `called = set()` and a function `note(module, inputs, output)` that adds the module to it.",
+    ),
+    cases=(_client(2, 0, False, False), _client(2, 1, True, True), _client(1, 0, True, False)),
+    random_case=_random_client,
+    covers={
+        "a frozen layer": lambda model, image: not model.stem.weight.requires_grad,
+        "nothing is idle": lambda model, image: len(model.branches) == 1 and not hasattr(model, "old_head"),
+        "an idle layer deep inside": lambda model, image: len(model.branches) > 1,
+    },
+    alternative=_poisoned,
+    mistakes=(
+        Mistake(
+            "no gradient",
+            "You listed what gets no gradient. A frozen layer gets none either, but it runs.",
+            _without_gradient,
+        ),
+        Mistake(
+            "what runs",
+            "These are the layers that run. Asked for are the others.",
+            lambda model, image: [
+                name for name, module in model.named_modules() if _own(module) and name in _calls(model, image)
+            ],
+        ),
+        Mistake(
+            "modules without parameters",
+            "You listed modules that hold no parameters of their own, such as a container or a ReLU. They add nothing "
+            "to the count.",
+            lambda model, image: [name for name, _ in model.named_modules() if name not in _calls(model, image)],
+        ),
+        Mistake(
+            "the top level only",
+            "You looked at the network's direct children only. A layer may lie deeper: use `named_modules()`.",
+            lambda model, image: [
+                name for name, module in model.named_children() if _own(module) and name not in _calls(model, image)
+            ],
+        ),
+    ),
+    reasoning="""A hook sees each call of a module, whether its parameters learn or not. A gradient is a weaker
+witness: frozen layers have none, and in evaluation without a loss there is none at all. Both look only at the input
+that you give: a network that chooses its way by the image has to be shown all kinds of images.""",
+)
+def idle_layers(model, image):
+    """Names of the layers with parameters that no image passes."""
+    called = set()
+
+    def note(module, inputs, output):
+        called.add(module)
+
+    hooks = [m.register_forward_hook(note) for m in model.modules()]
+    model(image)
+    for hook in hooks:
+        hook.remove()
+    return [
+        name
+        for name, module in model.named_modules()
+        if list(module.parameters(recurse=False)) and module not in called
+    ]
+
+
+ESSAYS = (
+    Essay(
+        title="No gradient for the bias",
+        goal=2,
+        minutes=15,
+        task="""Show with pencil and paper that in training mode the loss has the gradient zero with respect to a bias
+before batch norm. Then say what is different in evaluation mode.""",
+        good_answer="""Write $z_i = x_i + b$ for the numbers of one channel. Their mean is $\\bar{x} + b$, so $z_i -
+\\bar{z} = x_i - \\bar{x}$: the bias is gone before the division. The variance is made of these differences, so it
+does not contain $b$ either. The output, and every loss made from it, is a function without $b$, and its derivative
+is zero. In evaluation mode the mean is a stored number that does not move with $b$, so the output moves by $\\gamma
+b / \\sqrt{\\sigma^2 + \\varepsilon}$ with it, and the gradient is in general not zero. A good answer says that the
+*stored* number will have absorbed the bias if the network was trained with it.""",
+    ),
+    Essay(
+        title="Do idle parameters do harm?",
+        goal=4,
+        minutes=10,
+        task="""A colleague says: "Parameters that never train cost no time. Leave them in." Answer in five
+sentences, for and against, with numbers from this chapter.""",
+        good_answer="""For: no image passes them, so the MACs and the time of a pass are the same, and so is the
+accuracy. Against, at least three of: they are in the file and in memory (four bytes each in float32); every
+parameter count in a report is wrong, and comparisons with it; they are initialised from the random generator, so the
+used layers get other numbers with the same seed; tools that expect a gradient for every parameter stumble, as
+distributed training does; a reader of the code or of the checkpoint takes them for part of the network. A good
+answer computes one of the costs, such as the bytes, and says how the surplus would have been noticed.""",
+    ),
+)
