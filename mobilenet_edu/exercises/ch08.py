@@ -1,0 +1,615 @@
+"""Exercises of chapter 8, training a network and comparing it fairly."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from fractions import Fraction
+from math import sqrt
+from random import Random
+from typing import Any
+
+from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
+
+
+def _random_scores(rng: Random) -> tuple:
+    total = rng.choice((100, 360, 1000))
+    return [rng.randint(total // 2, total) for _ in range(rng.randint(2, 9))], total
+
+
+def _by_statistics(correct, total):
+    scores = [100 * count / total for count in correct]
+    return statistics.mean(scores), statistics.stdev(scores)
+
+
+def _scores(correct, total):
+    return [100 * count / total for count in correct]
+
+
+@exercise(
+    title="A mean and its spread",
+    goal=3,
+    level=1,
+    minutes=5,
+    unit="percent and points",
+    task="""The function takes how many images each run got right, and out of how many. It returns the mean accuracy in
+percent and the standard deviation in points. Run it. Then write `len(scores)` where `len(scores) - 1` stands, run the
+check again, and read what it says. Put it back.""",
+    hints=(
+        "Which single number stands for all the runs? And how far is a run from it, typically?",
+        "Add up the squares of the distances from the mean, divide by one less than the number of runs, take the root.",
+        "Begin with the accuracies: `scores = [100 * count / total for count in correct]`.",
+    ),
+    imports="from math import sqrt",
+    cases=(([330, 338, 342], 360), ([90, 90], 100), ([0, 1000], 1000)),
+    random_case=_random_scores,
+    covers={
+        "two runs": lambda correct, total: len(correct) == 2,
+        "more than five runs": lambda correct, total: len(correct) > 5,
+        "not out of a hundred": lambda correct, total: total != 100,
+    },
+    alternative=_by_statistics,
+    mistakes=(
+        Mistake(
+            "divided by the number of runs",
+            "You divided by the number of runs. The mean was computed from the same runs and lies too close to them; "
+            "one less makes up for it.",
+            lambda correct, total: (
+                statistics.mean(_scores(correct, total)),
+                statistics.pstdev(_scores(correct, total)),
+            ),
+        ),
+        Mistake(
+            "variance",
+            "Your spread is the variance, in squared points. Its root is in points.",
+            lambda correct, total: (
+                statistics.mean(_scores(correct, total)),
+                float(statistics.variance(_scores(correct, total))),
+            ),
+        ),
+        Mistake(
+            "standard error",
+            "You divided by the root of the number of runs too: that is the standard error, how well the mean is "
+            "known. The question is how far apart single runs are.",
+            lambda correct, total: (
+                statistics.mean(_scores(correct, total)),
+                statistics.stdev(_scores(correct, total)) / sqrt(len(correct)),
+            ),
+        ),
+        Mistake(
+            "range",
+            "Your spread is the distance from the worst run to the best. It grows with the number of runs, so two "
+            "tables with different numbers of runs could not be compared.",
+            lambda correct, total: (
+                statistics.mean(_scores(correct, total)),
+                max(_scores(correct, total)) - min(_scores(correct, total)),
+            ),
+        ),
+        Mistake(
+            "shares instead of percent",
+            "You computed with shares from 0 to 1. Accuracy in percent is a hundred times that.",
+            lambda correct, total: tuple(value / 100 for value in _by_statistics(correct, total)),
+        ),
+    ),
+    reasoning="""With one less than the number of runs below the line, the *variance* is right on average, however few
+the runs. `statistics.stdev` and `numpy.std(..., ddof=1)` do the same; `numpy.std` without `ddof` does not.""",
+)
+def mean_and_spread(correct, total):
+    """Mean accuracy in percent, and standard deviation in points."""
+    scores = [100 * count / total for count in correct]
+    mean = sum(scores) / len(scores)
+    squares = sum((score - mean) ** 2 for score in scores)
+    return mean, sqrt(squares / (len(scores) - 1))
+
+
+def _random_trials(rng: Random) -> tuple:
+    names = rng.sample(["SGD 0.05", "SGD 0.1", "SGD 0.2", "AdamW 0.001", "AdamW 0.01"], rng.randint(2, 4))
+    return (
+        [
+            (name, rng.randint(200, 360), rng.randint(200, 360))
+            for name in names
+            for _ in range(rng.choice((1, 2, 2, 3)))
+        ],
+    )
+
+
+def _best(runs: list[tuple], score: Callable[[list[int], list[int]], Any]) -> str:
+    """The first recipe with the highest ``score(validation results, test results)``."""
+    names = list(dict.fromkeys(name for name, _, _ in runs))
+    results = {name: ([v for n, v, _ in runs if n == name], [t for n, _, t in runs if n == name]) for name in names}
+    return max(names, key=lambda name: score(*results[name]))
+
+
+def _by_sorting(runs):
+    sums: dict[str, Fraction] = {}
+    counts = {name: [row[0] for row in runs].count(name) for name, _, _ in runs}
+    for name, validation, _ in runs:
+        sums[name] = sums.get(name, Fraction(0)) + Fraction(validation, counts[name])
+    return sorted(sums, key=lambda name: -sums[name])[0]
+
+
+@exercise(
+    title="Choose the recipe",
+    goal=2,
+    level=2,
+    minutes=8,
+    task="""`runs` is a list of `(recipe, validation_correct, test_correct)`, one entry a run; a recipe may have one
+run or several. Return the name of the recipe to use from now on (of two that are level, the one that comes first). One
+line is missing.""",
+    hints=(
+        "Two numbers follow each name. Which of them may a choice look at?",
+        "The mean over the runs of one recipe, so that three tries count no more than one.",
+        "`results[name]` is the list of validation results of that recipe; `sum` and `len` do the rest.",
+    ),
+    stub='''
+def choose_recipe(runs):
+    """Name of the recipe with the best mean validation result."""
+    results = {}
+    for name, validation_correct, test_correct in runs:
+        results.setdefault(name, []).append(validation_correct)
+
+    def score(name):
+        return ...
+
+    return max(results, key=score)
+''',
+    cases=(
+        ([("a", 340, 350), ("a", 344, 352), ("b", 348, 341), ("b", 346, 340)],),
+        ([("a", 350, 350), ("b", 200, 360), ("b", 351, 360)],),
+        ([("a", 340, 350), ("b", 340, 351)],),
+    ),
+    random_case=_random_trials,
+    covers={
+        "one recipe has more runs than another": lambda runs: (
+            len({[name for name, _, _ in runs].count(name) for name, _, _ in runs}) > 1
+        ),
+        "the test set prefers another": lambda runs: _by_sorting(runs) != _best(runs, lambda v, t: sum(t) / len(t)),
+        "the best single run is another's": lambda runs: _by_sorting(runs) != _best(runs, lambda v, t: max(v)),
+    },
+    alternative=_by_sorting,
+    mistakes=(
+        Mistake(
+            "chosen on the test set",
+            "You chose on the test set. Whatever you choose by it has seen it: its score is then the best of several "
+            "tries, no longer a measurement.",
+            lambda runs: _best(runs, lambda v, t: sum(t) / len(t)),
+        ),
+        Mistake(
+            "best single run",
+            "You chose by the best single run. A recipe that varies a lot, or that was tried more often, wins by luck.",
+            lambda runs: _best(runs, lambda v, t: max(v)),
+        ),
+        Mistake(
+            "sum instead of mean",
+            "You added the runs up. The recipe that was tried most often then wins.",
+            lambda runs: _best(runs, lambda v, t: sum(v)),
+        ),
+        Mistake(
+            "fewest correct",
+            "You took the recipe with the fewest correct images. More is better here.",
+            lambda runs: _best(runs, lambda v, t: -sum(v) / len(v)),
+        ),
+        Mistake(
+            "both sets together",
+            "You let the test set have a say. Even as one of two voices it was looked at before the choice was made.",
+            lambda runs: _best(runs, lambda v, t: sum(v + t) / len(v)),
+        ),
+    ),
+    reasoning="""The validation set is there to be chosen by, and is used up by it: the winner's score on it is the
+best of several, so a little too good. The test set stays closed until there is nothing left to choose.""",
+)
+def choose_recipe(runs):
+    """Name of the recipe with the best mean validation result."""
+    results = {}
+    for name, validation_correct, _test_correct in runs:
+        results.setdefault(name, []).append(validation_correct)
+
+    def score(name):
+        return sum(results[name]) / len(results[name])
+
+    return max(results, key=score)
+
+
+def _random_sizes(rng: Random) -> tuple:
+    return rng.randint(60, 200), rng.randint(10, 20), rng.randint(0, 999)
+
+
+def _judge_sets(answer: Any, count: int, held_out: int, seed: int) -> str | None:
+    if len(answer) != 3 or not all(type(part) is list for part in answer):
+        return "expected a tuple of three lists: train, validation, test"
+    train, validation, test = answer
+    sizes = [len(part) for part in answer]
+    if sizes != [count - 2 * held_out, held_out, held_out]:
+        return f"expected {count - 2 * held_out}, {held_out} and {held_out} numbers, got {sizes}"
+    together = [*train, *validation, *test]
+    if any(type(index) is not int for index in together) or set(together) != set(range(count)):
+        return f"together the three sets must hold each number from 0 to {count - 1} once"
+    for name, part in (("test", test), ("validation", validation)):
+        if max(part) - min(part) < held_out:
+            return f"the {name} set is one stretch of the file, not a sample of all of it"
+    return None
+
+
+def _by_sampling(count, held_out, seed):
+    rng = Random(seed + 1)
+    held = rng.sample(range(count), 2 * held_out)
+    kept = sorted(set(range(count)) - set(held))
+    return kept, held[::2], held[1::2]
+
+
+@exercise(
+    title="Three sets",
+    goal=1,
+    level=3,
+    minutes=10,
+    task="""Return three lists of indices, `(train, validation, test)`, that share none and together hold `0` to `count
+- 1`. Validation and test have `held_out` indices each. The file was written by one person after another, so each set
+must be a random sample of all of it; the same `seed` must give the same sets. (Many answers are right.)""",
+    hints=(
+        "Put all indices into a random order first. What is left to do is cutting.",
+        "The first `held_out` of the shuffled list, the next `held_out`, and the rest.",
+        "Begin with `order = list(range(count))`, and let `Random(seed)` shuffle it.",
+    ),
+    imports="from random import Random",
+    cases=((100, 20, 0), (60, 10, 1)),
+    random_case=_random_sizes,
+    covers={
+        "sets of different sizes": lambda count, held_out, seed: count - 2 * held_out != held_out,
+        "a seed above 0": lambda count, held_out, seed: seed > 0,
+    },
+    alternative=_by_sampling,
+    judge=_judge_sets,
+    mistakes=(
+        Mistake(
+            "cut without shuffling",
+            "You cut the file without shuffling it. Its end was written by people of whom training saw nothing, and "
+            "the three sets are no longer samples of the same thing.",
+            lambda count, held_out, seed: (
+                list(range(count - 2 * held_out)),
+                list(range(count - 2 * held_out, count - held_out)),
+                list(range(count - held_out, count)),
+            ),
+        ),
+        Mistake(
+            "test is validation",
+            "Your test set is the validation set. It was looked at with every choice that you made.",
+            lambda count, held_out, seed: (lambda sets: (sets[0], sets[1], sets[1]))(_shuffled(count, held_out, seed)),
+        ),
+        Mistake(
+            "trained on everything",
+            "You left the held-out images in the training set. A network that has seen the answers scores too well.",
+            lambda count, held_out, seed: (list(range(count)), *_shuffled(count, held_out, seed)[1:]),
+        ),
+        Mistake(
+            "fewer to train on than there are",
+            "You made all three sets equally large and threw the rest away. What is not held out belongs to training.",
+            lambda count, held_out, seed: (
+                _shuffled(count, held_out, seed)[0][:held_out],
+                *_shuffled(count, held_out, seed)[1:],
+            ),
+        ),
+    ),
+    reasoning="""Shuffle once, cut twice: sets cut from one list cannot overlap. A real project would also keep all
+pictures of one writer in the same set, if it knew the writers; scikit-learn's `GroupShuffleSplit` does that.""",
+)
+def three_sets(count, held_out, seed):
+    """Indices to train, to validate and to test with."""
+    order = list(range(count))
+    Random(seed).shuffle(order)
+    test = order[:held_out]
+    validation = order[held_out : 2 * held_out]
+    return order[2 * held_out :], validation, test
+
+
+_shuffled = three_sets.reference
+
+
+def _random_memory(rng: Random) -> tuple:
+    return rng.randint(1_000, 5_000_000), rng.randint(1_000, 12_000_000), rng.choice((1, 2, 16, 64, 256))
+
+
+def _tensor_by_tensor(parameters, kept, batch_size):
+    weights = [parameters] * 3  # themselves, their gradients, their momentum
+    activations = [kept for _ in range(batch_size)]
+    return sum(4 * elements for elements in weights + activations)
+
+
+@exercise(
+    title="The bytes that training needs",
+    goal=4,
+    level=3,
+    minutes=8,
+    unit="bytes",
+    task="""A network has `parameters` parameters, and autograd keeps `kept` numbers for each image. Return the bytes
+that one training step with momentum needs for a batch of `batch_size`: the parameters, all that belongs to each of
+them, and what is kept for the backward pass. Every number is a 32-bit float.""",
+    hints=(
+        "What is there once, however large the batch? And what is there once for every image?",
+        "Parameters, gradients and momentum are of one size. What autograd keeps grows with the batch.",
+        "Begin with `once = 3 * parameters`.",
+    ),
+    cases=((10, 100, 1), (10, 100, 8), (4231976, 10236928, 32)),
+    random_case=_random_memory,
+    covers={
+        "a batch of one": lambda parameters, kept, batch_size: batch_size == 1,
+        "a larger batch": lambda parameters, kept, batch_size: batch_size > 1,
+    },
+    alternative=_tensor_by_tensor,
+    mistakes=(
+        Mistake(
+            "numbers instead of bytes",
+            "You counted numbers. A 32-bit float has four bytes.",
+            lambda p, kept, batch: 3 * p + batch * kept,
+        ),
+        Mistake(
+            "forgot the batch",
+            "You counted one image. Autograd keeps its tensors for every image of the batch.",
+            lambda p, kept, batch: 4 * (3 * p + kept),
+        ),
+        Mistake(
+            "a network for every image",
+            "You multiplied the parameters by the batch too. All images of a batch share one network.",
+            lambda p, kept, batch: 4 * batch * (3 * p + kept),
+        ),
+        Mistake(
+            "parameters alone",
+            "You counted the parameters once. Each also has a gradient, and this optimiser keeps a momentum for it.",
+            lambda p, kept, batch: 4 * (p + batch * kept),
+        ),
+        Mistake(
+            "forgot the momentum",
+            "You counted parameters and gradients. This optimiser keeps a momentum for each parameter as well.",
+            lambda p, kept, batch: 4 * (2 * p + batch * kept),
+        ),
+        Mistake(
+            "forgot what autograd keeps",
+            "You counted what belongs to the parameters. What autograd keeps for the images is missing, and it is most "
+            "of the memory as soon as the batch is large.",
+            lambda p, kept, batch: 12 * p,
+        ),
+    ),
+    reasoning="""Parameters, gradients and momentum are there once; what autograd keeps is there once an image. Adam
+keeps two numbers for each parameter instead of one momentum, and needs four bytes more for each.""",
+)
+def training_bytes(parameters, kept, batch_size):
+    """Bytes of parameters, gradients, momentum and kept tensors."""
+    once = 3 * parameters
+    return 4 * (once + batch_size * kept)
+
+
+_Network = tuple[str, int, int, int]
+
+
+def _random_offer(rng: Random) -> tuple:
+    networks = [
+        (name, rng.randint(10, 5_000), rng.randint(10_000, 1_500_000), rng.randint(10_000, 200_000)) for name in "ABCD"
+    ]
+    return rng.randint(2_000_000, 20_000_000), networks[: rng.randint(2, 4)]
+
+
+def _fits(memory: int, network: _Network) -> int:
+    _, _, parameters, kept = network
+    return max(0, (memory - 12 * parameters) // (4 * kept))
+
+
+def _by_trying(memory, networks):
+    best = (networks[0][0], 0)
+    for name, _, parameters, kept in networks:
+        batch, need = 0, 12 * parameters + 4 * kept
+        while need <= memory:
+            batch, need = batch + 1, need + 4 * kept
+        if batch > best[1]:
+            best = (name, batch)
+    return best
+
+
+def _batch_of(choose: Callable[[_Network], Any]) -> Callable[..., tuple[str, int]]:
+    def answer(memory, networks):
+        network = min(networks, key=choose)
+        return network[0], _fits(memory, network)
+
+    return answer
+
+
+def _largest(fits: Callable[[int, _Network], int]) -> Callable[..., tuple[str, int]]:
+    def answer(memory, networks):
+        best = max(networks, key=lambda network: fits(memory, network))
+        return best[0], fits(memory, best)
+
+    return answer
+
+
+@exercise(
+    title="A client asks for the largest batch",
+    goal=4,
+    level=4,
+    minutes=12,
+    task="""A client has a card with `memory` bytes and a list of networks `(name, macs, parameters, kept)`, where
+`kept` is how many numbers autograd keeps for an image. Which network can be trained with the largest batch, and how
+large is it? Return `(name, batch_size)`; of two that are level, the first. A network that does not fit with a single
+image has batch size 0. Count 32-bit floats, and parameters, gradients and momentum.""",
+    hints=(
+        "What is left of the memory once the parameters and all that belongs to them have their place?",
+        "Divide what is left by the bytes of one image, and round down. Below 0 means that nothing fits.",
+        "Begin with `for name, macs, parameters, kept in networks:` and `left = memory - 12 * parameters`.",
+    ),
+    cases=(
+        (1000, [("A", 1, 10, 20), ("B", 9, 40, 10)]),
+        (100, [("A", 5, 1000, 1), ("B", 6, 2000, 1)]),
+        (10_000, [("A", 100, 50, 90), ("B", 900, 400, 40)]),
+    ),
+    random_case=_random_offer,
+    covers={
+        "one does not fit": lambda memory, networks: any(_fits(memory, network) == 0 for network in networks),
+        "the fewest MACs do not win": lambda memory, networks: (
+            min(networks, key=lambda network: network[1])[0] != _by_trying(memory, networks)[0]
+        ),
+        "memory left over": lambda memory, networks: all(
+            (memory - 12 * parameters) % (4 * kept) for _, _, parameters, kept in networks
+        ),
+    },
+    alternative=_by_trying,
+    mistakes=(
+        Mistake(
+            "fewest MACs",
+            "You took the network with the fewest MACs. MACs are work, not memory: what autograd keeps depends on how "
+            "many maps there are and how large.",
+            _batch_of(lambda network: network[1]),
+            misconception="fewer MACs, less memory",
+        ),
+        Mistake(
+            "fewest parameters",
+            "You took the network with the fewest parameters. They are there once; the maps are there for every image.",
+            _batch_of(lambda network: network[2]),
+        ),
+        Mistake(
+            "smallest maps",
+            "You took the network that keeps least for an image. Its parameters may leave no room for images.",
+            _batch_of(lambda network: network[3]),
+        ),
+        Mistake(
+            "forgot the parameters",
+            "You gave all the memory to the images. Parameters, gradients and momentum need their place first.",
+            _largest(lambda memory, network: memory // (4 * network[3])),
+        ),
+        Mistake(
+            "parameters once",
+            "You left room for the parameters alone. Their gradients and their momentum are as large again, each.",
+            _largest(lambda memory, network: max(0, (memory - 4 * network[2]) // (4 * network[3]))),
+        ),
+        Mistake(
+            "rounded up",
+            "You rounded up. The last image does not fit any more.",
+            _largest(lambda memory, network: max(0, -((12 * network[2] - memory) // (4 * network[3])))),
+        ),
+    ),
+    reasoning="""The MACs do not enter. What is left after the parameters, divided by what one image needs, decides; so
+a network with few parameters and large maps may lose against one with many parameters and small maps, and on a smaller
+card win. Real cards also need room for the libraries' own workspace: measure before you promise.""",
+)
+def largest_batch(memory, networks):
+    """Name of the network that fits the largest batch, and the batch."""
+    best_name, best_batch = networks[0][0], 0
+    for name, _macs, parameters, kept in networks:
+        left = memory - 12 * parameters
+        batch = max(0, left // (4 * kept))
+        if batch > best_batch:
+            best_name, best_batch = name, batch
+    return best_name, best_batch
+
+
+def _random_map(rng: Random) -> tuple:
+    return rng.choice((1, 1, 2, 2, 3, 4, 5, 8)), rng.choice((1, 3, 3, 5, 7)), rng.choice((1, 2, 3))
+
+
+def _by_walking(map_size, kernel_size, stride):
+    padding, used = kernel_size // 2, set()
+    for top in range(-padding, map_size + padding - kernel_size + 1, stride):
+        for left in range(-padding, map_size + padding - kernel_size + 1, stride):
+            for y in range(max(top, 0), min(top + kernel_size, map_size)):
+                used |= {(y - top, x - left) for x in range(max(left, 0), min(left + kernel_size, map_size))}
+    return len(used)
+
+
+def _in_a_row(map_size, kernel_size, stride):
+    positions = range(-(kernel_size // 2), map_size - kernel_size // 2, stride)
+    return sum(any(0 <= start + tap < map_size for start in positions) for tap in range(kernel_size))
+
+
+@exercise(
+    title="Weights that never meet a pixel",
+    goal=5,
+    level=4,
+    minutes=12,
+    unit="weights",
+    task="""A kernel of `kernel_size` × `kernel_size` (odd) slides over a map of `map_size` × `map_size` with `stride`;
+the map is padded by half the kernel, rounded down. How many of the kernel's weights are multiplied with a real pixel
+at one position or more? (The others only ever meet padding: they cost MACs, and cannot learn.)""",
+    hints=(
+        "Take one row of the kernel and one row of the map. On which places does the kernel's first weight stand?",
+        "Weight `tap` stands on place `position * stride + tap - padding`. It is used if any of these is on the map.",
+        "Begin with `padding = kernel_size // 2`; rows and columns are alike, so count one row and square it.",
+    ),
+    cases=((1, 3, 1), (2, 3, 2), (2, 3, 1), (1, 7, 1), (16, 3, 2)),
+    random_case=_random_map,
+    covers={
+        "some weights are never used": lambda *case: _by_walking(*case) < case[1] ** 2,
+        "the stride decides": lambda *case: _by_walking(*case) != _by_walking(*case[:2], 1),
+        "a map smaller than the kernel that uses all of it": lambda size, kernel, stride: (
+            size < kernel and _by_walking(size, kernel, stride) == kernel**2
+        ),
+    },
+    alternative=_by_walking,
+    mistakes=(
+        Mistake(
+            "every weight",
+            "You counted the whole kernel. On a small map, some weights stand on padding at every position.",
+            lambda size, kernel, stride: kernel**2,
+        ),
+        Mistake(
+            "as large as the map",
+            "You let the kernel use as many weights as the map has pixels. It slides: at another position, other "
+            "weights stand on the same pixel.",
+            lambda size, kernel, stride: min(size, kernel) ** 2,
+        ),
+        Mistake(
+            "forgot the stride",
+            "You moved by one pixel each time. With a stride the kernel skips positions, and some weights lose their "
+            "only pixel.",
+            lambda size, kernel, stride: _by_walking(size, kernel, 1),
+        ),
+        Mistake(
+            "one row",
+            "You counted one row of the kernel. The kernel has columns too.",
+            _in_a_row,
+        ),
+        Mistake(
+            "only the first position",
+            "You looked at the first position alone. The kernel moves on, and then other weights meet pixels.",
+            lambda size, kernel, stride: min(size, kernel - kernel // 2) ** 2,
+        ),
+    ),
+    reasoning="""On a 1×1 map a 3×3 kernel has one position, and only its centre stands on the pixel: one weight of
+nine works. On a 2×2 map with stride 2 the one position has its centre on the first pixel, and four weights work. That
+is what the last two blocks of a MobileNet see when its images have 32×32 pixels.""",
+)
+def taps_used(map_size, kernel_size, stride):
+    """Weights of the kernel that meet a real pixel somewhere."""
+    padding = kernel_size // 2
+    positions = (map_size + 2 * padding - kernel_size) // stride + 1
+    used = set()
+    for position in range(positions):
+        for tap in range(kernel_size):
+            if 0 <= position * stride + tap - padding < map_size:
+                used.add(tap)
+    return len(used) ** 2
+
+
+ESSAYS = (
+    Essay(
+        title="One run each",
+        goal=3,
+        minutes=10,
+        task="""A blog post trains two networks once each on the digits, finds that one gets three more images of the
+test set right, and recommends it. Write down, in half a page, what you would ask the author, and what the smallest
+experiment is that would convince you.""",
+        good_answer="""It asks for the spread: how far apart are two runs of *one* network that differ only in their
+seed? It asks whether the test set was looked at before the recipe was fixed, and whether both networks had the same
+budget for finding theirs. It asks for the split: another test set is another question. The experiment pairs the runs
+(same split, same seed for both networks), repeats them over several splits and seeds, reports every difference and not
+only their mean, and says beforehand what would count as no difference.""",
+    ),
+    Essay(
+        title="A fair test of narrow against shallow",
+        goal=5,
+        minutes=15,
+        task="""In this chapter, the shallow network met the narrow one on digits of 8×8 pixels, enlarged to 32×32.
+Explain why this is no test of the paper's claim, whichever of them had won. Then design one that you could afford.""",
+        good_answer="""It names what the digits lack: detail for deep layers to work on. Most blocks of MobileNet see
+maps of 2×2 pixels here, where a 3×3 kernel mostly meets padding, and the blocks that the shallow network leaves out
+are among them. A linear model on the raw pixels does about as well, so there is little left for depth to win. The
+design uses pictures whose originals are at least as large as the input, a task on which a linear model fails, equal
+MACs (or parameters, and says which), a recipe chosen for each network on validation data with the same number of
+tries, several seeds and splits, and a difference that was fixed beforehand as worth having.""",
+    ),
+)
