@@ -158,6 +158,26 @@ class Architecture:
         """Weights alone, as the paper counts parameters, without bias and batch norm."""
         return sum(layer.weights for layer in self.layers)
 
+    @property
+    def activation_elements(self) -> int:
+        """Numbers that the convolutions write for one image. Training keeps them, twice, until the backward pass:
+        once as batch norm's input and once as ReLU's output.
+
+        >>> mobilenet_v1().activation_elements, conv_mobilenet().activation_elements
+        (5042688, 3110912)
+        """
+        return sum(layer.cost.output_elements for layer in self.layers if layer.is_convolution)
+
+    @property
+    def peak_layer(self) -> Layer:
+        """The first layer whose input and output together are largest.
+
+        Without gradients a map can go as soon as the next one is written. With batch norm folded and ReLU in place,
+        this layer then decides how many numbers must be in memory at once for one image:
+        ``peak_layer.cost.input_elements + peak_layer.cost.output_elements``.
+        """
+        return max(self.layers, key=lambda layer: layer.cost.input_elements + layer.cost.output_elements)
+
     def cost_by_kind(self) -> dict[Kind, Cost]:
         """The cost of each kind of layer, in the order in which the kinds appear."""
         costs: dict[Kind, Cost] = {}

@@ -311,7 +311,7 @@ compared.""",
         "a 5×5 kernel": lambda M, N, stride, kernel_size: kernel_size == 5,
         "more than one channel": lambda M, N, stride, kernel_size: M > 1,
     },
-    alternative=_BlockFromModules,
+    alternative=lambda *case: _BlockFromModules(*case),
     observe=_behaviour_and_macs,
     seconds=20.0,
     mistakes=(
