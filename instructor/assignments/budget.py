@@ -1,0 +1,542 @@
+"""Assignment 3: choose a network under a budget and defend it. Chapters 6, 7 and 9; plain Python."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import log, log2, log10
+from random import Random
+
+from instructor.problem import Assignment, ByHand, Part, Problem, draw
+from mobilenet_edu.architecture import from_table, mobilenet_v1, separable_block
+
+INTRODUCTION = """\
+Find the networks that you can afford, keep those that are worth having, see how far a fit can be trusted, design one
+of your own, choose by measured time, and say why. `mobilenet_edu.architecture` does the counting; nothing needs
+PyTorch. MACs are `.cost.macs`, and parameters are `.cost.params`, batch norm and the classifier's bias included."""
+
+MULTIPLIERS, RESOLUTIONS = [0.25, 0.35, 0.5, 0.75, 1.0], [128, 160, 192, 224]
+
+
+def assignment(seed: str) -> Assignment:
+    makers = (affordable_networks, worth_having, trend, trust, own_design, deadline)
+    problems = tuple(maker(draw(seed, "budget", maker.__name__)) for maker in makers)
+    choice = defence(draw(seed, "budget", "defence"))
+    return Assignment("budget", "Choose a network under a budget", INTRODUCTION, problems, (choice,))
+
+
+# 1 ----------------------------------------------------------------------------------------------------------------
+
+
+def affordable_networks(random: Random) -> Problem:
+    plenty = 10**9
+
+    def just_too_little() -> int:
+        # One MAC less than a thin network costs: a quarter of the MACs for half the width would seem to fit
+        return mobilenet_v1(random.choice((0.25, 0.35, 0.5)), random.choice(RESOLUTIONS)).cost.macs - 1
+
+    def few_parameters() -> int:
+        # Enough for the weights alone, not for batch norm and the classifier's bias
+        return mobilenet_v1(random.choice((0.35, 0.5, 0.75))).weights + 1
+
+    budget = random.randrange(100, 300, 10) * 10**6
+    task = f"""\
+## What you can afford
+
+Return the list of all `[multiplier, resolution]` whose `mobilenet_v1(multiplier, resolution)` stays within both
+budgets: at most `max_macs` MACs and at most `max_params` parameters. The most MACs come first. `multipliers` and
+`resolutions` are lists; your class looks at {budget:,} MACs."""
+    return Problem(
+        task,
+        affordable,
+        (by_rule_of_thumb, flops_of_each, cheapest_first, bare_weights, one_budget),
+        (
+            Part(
+                "a budget for MACs",
+                2,
+                tuple((just_too_little(), plenty, MULTIPLIERS, RESOLUTIONS) for _ in range(3)),
+            ),
+            Part(
+                "a budget for parameters too",
+                2,
+                tuple((random.randrange(300, 400) * 10**6, few_parameters(), MULTIPLIERS, RESOLUTIONS) for _ in "ab"),
+            ),
+        ),
+        ((budget, 2_000_000, [0.25, 0.5, 1.0], [160, 224]),),
+    )
+
+
+def affordable(max_macs: int, max_params: int, multipliers: list, resolutions: list) -> list:
+    """Every [multiplier, resolution] within both budgets, the most MACs first."""
+    from mobilenet_edu.architecture import mobilenet_v1
+
+    found = []
+    for multiplier in multipliers:
+        for resolution in resolutions:
+            cost = mobilenet_v1(multiplier, resolution).cost
+            if cost.macs <= max_macs and cost.params <= max_params:
+                found.append((cost.macs, [multiplier, resolution]))
+    return [network for macs, network in sorted(found, reverse=True)]
+
+
+def by_rule_of_thumb(max_macs, max_params, multipliers, resolutions):
+    """You scale the MACs of the full network with the square of the multiplier. Depthwise layers, the first layer and
+    the classifier shrink more slowly, so thin networks cost more than that."""
+    full = mobilenet_v1().cost.macs
+    pairs = [(a * a * r * r / 224**2 * full, [a, r]) for a in multipliers for r in resolutions]
+    return [
+        [a, r]
+        for macs, (a, r) in sorted(pairs, reverse=True)
+        if macs <= max_macs and mobilenet_v1(a, r).cost.params <= max_params
+    ]
+
+
+def flops_of_each(max_macs, max_params, multipliers, resolutions):
+    """You compare FLOPs with a budget of MACs, and reject networks that fit."""
+    return affordable(max_macs // 2, max_params, multipliers, resolutions)
+
+
+def cheapest_first(max_macs, max_params, multipliers, resolutions):
+    """You start with the cheapest network. The question asks for the most MACs first."""
+    return affordable(max_macs, max_params, multipliers, resolutions)[::-1]
+
+
+def bare_weights(max_macs, max_params, multipliers, resolutions):
+    """You count weights alone. Batch norm and the classifier's bias are parameters too: `.cost.params`."""
+    found = affordable(max_macs, 10**9, multipliers, resolutions)
+    return [[a, r] for a, r in found if mobilenet_v1(a, r).weights <= max_params]
+
+
+def one_budget(max_macs, max_params, multipliers, resolutions):
+    """You look at the MACs only. There is a budget for parameters as well, and resolution does not change them."""
+    return affordable(max_macs, 10**9, multipliers, resolutions)
+
+
+# 2 ----------------------------------------------------------------------------------------------------------------
+
+
+def worth_having(random: Random) -> Problem:
+    def networks(*plan: tuple[int, int]) -> tuple:
+        """Networks from (rank of MACs, rank of accuracy): equal ranks are equal numbers."""
+        macs = sorted(random.sample(range(20, 600), 9))
+        accuracy = sorted(random.sample(range(450, 720), 9))
+        rows = [[f"net {letter}", macs[m], accuracy[a] / 10] for letter, (m, a) in zip("ABCDEFGH", plan, strict=False)]
+        random.shuffle(rows)
+        return (rows,)
+
+    different = (0, 1), (1, 3), (2, 0), (3, 2), (4, 5), (5, 8), (6, 4), (8, 6)
+    same_macs = (0, 1), (2, 3), (2, 5), (4, 4), (6, 7), (6, 6)
+    same_accuracy = (0, 2), (1, 2), (3, 5), (5, 5), (7, 7), (8, 1)
+    shown = [["small", 40, 50.0], ["odd", 90, 48.5], ["large", random.randint(300, 600), 70.5]]
+    task = f"""\
+## Which networks are worth having
+
+Each network is `[name, million_macs, accuracy]`. One is worth having unless another costs at most as much and is at
+least as accurate, and is better in one of the two. Return the names of those worth having, the cheapest first. Of
+{shown} that is the first and the last. No two networks are equal in both numbers."""
+    return Problem(
+        task,
+        pareto,
+        (everything, neighbours, unsorted_names, strictly_better, by_accuracy_only),
+        (
+            Part("all numbers differ", 2, (networks(*different), networks(*different))),
+            Part("equal MACs", 1, (networks(*same_macs), networks(*same_macs))),
+            Part("equal accuracy", 1, (networks(*same_accuracy), networks(*same_accuracy))),
+        ),
+        ((shown,),),
+    )
+
+
+def pareto(networks: list) -> list:
+    """Names of the networks worth having, the cheapest first."""
+    names, best = [], -1.0
+    # Cheapest first, and among equals the most accurate: what does not improve on the best so far is beaten by it.
+    for name, _macs, accuracy in sorted(networks, key=lambda network: (network[1], -network[2])):
+        if accuracy > best:
+            names.append(name)
+            best = accuracy
+    return names
+
+
+def everything(networks):
+    """You keep every network. One that another beats in cost and in accuracy is not worth having."""
+    return [name for name, _, _ in sorted(networks, key=lambda network: (network[1], -network[2]))]
+
+
+def neighbours(networks):
+    """You compare each network with the next cheaper one alone. It can be beaten by one that is cheaper still."""
+    ordered = sorted(networks, key=lambda network: (network[1], -network[2]))
+    return [ordered[0][0], *(b[0] for a, b in pairwise(ordered) if b[2] > a[2])]
+
+
+def unsorted_names(networks):
+    """You return the right names in another order. The cheapest comes first."""
+    return sorted(pareto(networks), reverse=True, key=lambda name: next(n[1] for n in networks if n[0] == name))
+
+
+def strictly_better(networks):
+    """You drop a network only if another is better in both numbers. Equal in one and better in the other is enough."""
+    kept = [n for n in networks if not any(m[1] < n[1] and m[2] > n[2] for m in networks)]
+    return [name for name, _, _ in sorted(kept, key=lambda network: (network[1], -network[2]))]
+
+
+def by_accuracy_only(networks):
+    """You return the most accurate network alone. A cheaper one may be less accurate and still worth having."""
+    return [max(networks, key=lambda network: network[2])[0]]
+
+
+# 3 ----------------------------------------------------------------------------------------------------------------
+
+
+def _points(random: Random, count: int) -> list:
+    slope, start = random.uniform(3, 7), random.uniform(15, 30)
+    macs = random.sample(range(15, 600), count)
+    return [[million, round(start + slope * log2(million) + random.uniform(-1.5, 1.5), 1)] for million in macs]
+
+
+def trend(random: Random) -> Problem:
+    task = """\
+## What doubling buys
+
+Each network is `[million_macs, accuracy]`. Fit a straight line to accuracy against the logarithm of the MACs, by least
+squares, and return how many points of accuracy a *doubling* of the MACs brings: the slope, if the logarithm has base 2.
+The slope of the least-squares line through (x, y) is Σ(x − x̄)(y − ȳ) / Σ(x − x̄)²."""
+    return Problem(
+        task,
+        points_per_doubling,
+        (natural_log, log_of_ten, no_log, the_ends, other_way_round, through_zero),
+        (
+            Part("any networks", 3, tuple((_points(random, random.randint(5, 9)),) for _ in range(4))),
+            Part("two networks", 1, ((_points(random, 2),), (_points(random, 2),))),
+        ),
+        (([[20, 50.0], [40, 54.0], [80, 58.0]],), (_points(random, 4),)),
+    )
+
+
+def points_per_doubling(networks: list) -> float:
+    """Points of accuracy that a doubling of the MACs brings."""
+    from math import log2
+
+    xs = [log2(macs) for macs, accuracy in networks]
+    mean_x = sum(xs) / len(xs)
+    mean_y = sum(accuracy for macs, accuracy in networks) / len(networks)
+    above = sum((x - mean_x) * (accuracy - mean_y) for x, (macs, accuracy) in zip(xs, networks, strict=True))
+    return above / sum((x - mean_x) ** 2 for x in xs)
+
+
+def natural_log(networks):
+    """You use the natural logarithm: that is the slope for every factor of e = 2.718…, not for every doubling."""
+    return points_per_doubling(networks) / log(2)
+
+
+def log_of_ten(networks):
+    """You use the logarithm with base 10: that is the slope for every factor of ten, not for every doubling."""
+    return points_per_doubling(networks) / log10(2)
+
+
+def no_log(networks):
+    """You fit accuracy against the MACs themselves. The line needs their logarithm."""
+    return points_per_doubling([[2.0**macs, accuracy] for macs, accuracy in networks])
+
+
+def the_ends(networks):
+    """You draw the line through the cheapest and the dearest network. Least squares uses them all."""
+    return points_per_doubling([min(networks), max(networks)])
+
+
+def other_way_round(networks):
+    """You fit the logarithm of the MACs against accuracy. The slope asked for is the other way round."""
+    return 1 / points_per_doubling([[2.0**accuracy, log2(macs)] for macs, accuracy in networks])
+
+
+def through_zero(networks):
+    """You make the line pass through the origin. Subtract the means first."""
+    return sum(log2(m) * accuracy for m, accuracy in networks) / sum(log2(m) ** 2 for m, _ in networks)
+
+
+# 4 ----------------------------------------------------------------------------------------------------------------
+
+
+def trust(random: Random) -> Problem:
+    def case(count: int, held_out: int) -> tuple:
+        points = _points(random, count)
+        if held_out:
+            return points[held_out:], points[:held_out]
+        macs, accuracy = points.pop()
+        below = round(accuracy - random.uniform(15, 20), 1)  # the network that misses the line most lies below it
+        return points, [[macs, below], points.pop()]
+
+    task = """\
+## How far to trust it
+
+Fit the line of the last problem to the networks in `known`, then predict the accuracy of those in `held_out`, which
+the fit has not seen. Return the largest error, as a positive number of points. The line passes through the two means:
+its height at x is ȳ + slope · (x − x̄)."""
+    return Problem(
+        task,
+        largest_miss,
+        (known_again, fitted_to_all, average_miss, signed_miss),
+        (
+            Part("several held out", 2, (case(9, 4), case(8, 3), case(9, 3))),
+            Part("the worst lies below the line", 2, (case(7, 0), case(8, 0))),
+        ),
+        (([[20, 50.0], [40, 54.0], [80, 58.0]], [[160, 61.0], [10, 46.5]]),),
+    )
+
+
+def largest_miss(known: list, held_out: list) -> float:
+    """The largest error, in points, of the line through known on the networks of held_out."""
+    from math import log2
+
+    xs = [log2(macs) for macs, accuracy in known]
+    mean_x = sum(xs) / len(xs)
+    mean_y = sum(accuracy for macs, accuracy in known) / len(known)
+    above = sum((x - mean_x) * (accuracy - mean_y) for x, (macs, accuracy) in zip(xs, known, strict=True))
+    slope = above / sum((x - mean_x) ** 2 for x in xs)
+    return max(abs(accuracy - mean_y - slope * (log2(macs) - mean_x)) for macs, accuracy in held_out)
+
+
+def _misses(known, held_out):
+    return [largest_miss(known, [network]) for network in held_out]
+
+
+def known_again(known, held_out):
+    """You measure the error on the networks that the line was fitted to. Those held out are the test."""
+    return largest_miss(known, known)
+
+
+def fitted_to_all(known, held_out):
+    """You fit the line to all networks. Then those held out are not held out any more."""
+    return largest_miss(known + held_out, held_out)
+
+
+def average_miss(known, held_out):
+    """You return the average error. The question asks for the largest."""
+    misses = _misses(known, held_out)
+    return sum(misses) / len(misses)
+
+
+def signed_miss(known, held_out):
+    """You take the largest signed error. One below the line counts as much as one above: take absolute values."""
+    slope, mean = points_per_doubling(known), sum(accuracy for _, accuracy in known) / len(known)
+    middle = sum(log2(macs) for macs, _ in known) / len(known)
+    return max(accuracy - mean - slope * (log2(macs) - middle) for macs, accuracy in held_out)
+
+
+# 5 ----------------------------------------------------------------------------------------------------------------
+
+CLASSES = 100
+
+
+def own_design(random: Random) -> Problem:
+    budget = random.randrange(60, 160, 10) * 10**6, random.randrange(12, 22) * 100_000
+    others = tuple((random.randrange(30, 300) * 10**6, random.randrange(6, 30) * 100_000) for _ in range(3))
+    task = f"""\
+## A network of your own
+
+Return the rows of a network like Table 1: a list of `[output channels, stride]`, one for each block. The network that
+is judged is
+
+```python
+from_table(rows, separable_block, resolution=224, num_classes={CLASSES})
+```
+
+It must have 4 to 20 blocks, strides of 1 or 2, at most 4096 channels, and end on 7×7 maps (the first layer has halved
+the map once). It must cost at most `max_macs` MACs and have at most `max_params` parameters, and it should use what it
+is given: at least 90 % of one of the two. Your class has {budget[0]:,} MACs and {budget[1]:,} parameters; other budgets
+are tried too, so compute the rows from the arguments. `from_table` and `separable_block` come from
+`mobilenet_edu.architecture`."""
+    cases = (budget, *others)
+    return Problem(
+        task,
+        design,
+        (),
+        (
+            Part("a table that fits", 1, cases, objection_to_table),
+            Part("within both budgets", 3, cases, objection_to_cost),
+            Part("uses what it is given", 2, cases, objection_to_waste),
+        ),
+        (),
+        None,
+    )
+
+
+def design(max_macs: int, max_params: int) -> list:
+    """Rows [output channels, stride] of a network within both budgets."""
+    from mobilenet_edu.architecture import TABLE_1, from_table, separable_block
+
+    best = None
+    for percent in range(5, 200):  # Table 1, thinner or wider, until a budget is spent
+        rows = [[max(1, channels * percent // 100), stride] for channels, stride in TABLE_1]
+        cost = from_table(rows, separable_block, resolution=224, num_classes=100).cost
+        if cost.macs > max_macs or cost.params > max_params:
+            break
+        best = rows
+    return best
+
+
+def objection_to_table(rows: object, max_macs: int, max_params: int) -> str | None:
+    """Says what is wrong with the rows themselves."""
+    if type(rows) is not list or not 4 <= len(rows) <= 20:
+        return "The answer must be a list of 4 to 20 rows."
+    for row in rows:
+        if type(row) is not list or [type(number) for number in row] != [int, int]:
+            return "Each row must be [output channels, stride], two whole numbers."
+        if not (1 <= row[0] <= 4096 and row[1] in (1, 2)):
+            return "Channels must lie between 1 and 4096, and a stride is 1 or 2."
+    if [stride for _, stride in rows].count(2) != 4:
+        return "The map does not end at 7×7: the first layer makes 112 of 224, so exactly four blocks must halve it."
+    return None
+
+
+def objection_to_cost(rows: object, max_macs: int, max_params: int) -> str | None:
+    """Says which budget is exceeded."""
+    if objection_to_table(rows, max_macs, max_params):
+        return "There is no valid table to count."
+    cost = from_table(rows, separable_block, resolution=224, num_classes=CLASSES).cost
+    if cost.macs > max_macs:
+        return "At least one network costs more MACs than it may."
+    return "At least one network has more parameters than it may." if cost.params > max_params else None
+
+
+def objection_to_waste(rows: object, max_macs: int, max_params: int) -> str | None:
+    """Says that neither budget is used."""
+    if objection := objection_to_cost(rows, max_macs, max_params):
+        return objection
+    cost = from_table(rows, separable_block, resolution=224, num_classes=CLASSES).cost
+    used = max(cost.macs / max_macs, cost.params / max_params)
+    return None if used >= 0.9 else "At least one network uses less than 90 % of both its budgets."
+
+
+# 6 ----------------------------------------------------------------------------------------------------------------
+
+
+def deadline(random: Random) -> Problem:
+    def runs(usual: float, slow: int = 0, late: float = 40.0) -> list[float]:
+        """Twenty times in ms around ``usual``, the last ``slow`` of them around ``late``, shuffled."""
+        times = [round(usual + random.uniform(-0.9, 0.9), 2) for _ in range(20 - slow)]
+        times += [round(late + random.uniform(0, 20), 2) for _ in range(slow)]
+        random.shuffle(times)
+        return times
+
+    def quiet() -> tuple:
+        return [["small", 60.0, runs(5)], ["medium", 66.0, runs(12)], ["large", 71.0, runs(21)]], 15.0
+
+    def stragglers() -> tuple:
+        # large: fast on most runs, late on 3 of 20. medium: late once, so it is safe although its mean is not.
+        large, medium = runs(9, slow=3, late=16.0), runs(8, slow=1, late=160.0)
+        return [["small", 60.0, runs(5)], ["medium", 66.0, medium], ["large", 71.0, large]], 15.0
+
+    def exact() -> tuple:
+        times = [*(round(random.uniform(8, 9), 2) for _ in range(18)), 15.0, 15.0]
+        return [["small", 60.0, runs(5)], ["medium", 66.0, times]], 15.0
+
+    def stalled() -> tuple:
+        return [["small", 60.0, runs(5)], ["medium", 66.0, runs(8, slow=1, late=160.0)]], 15.0
+
+    def lucky() -> tuple:
+        return [["small", 60.0, runs(5)], ["large", 71.0, [*runs(21)[:19], 14.0]]], 15.0
+
+    shown = [["small", 60.0, [5.1] * 20], ["large", 71.0, [9.0] * 17 + [float(random.randint(20, 40))] * 3]]
+    task = """\
+## In time, nearly always
+
+Each network is `[name, accuracy, times]`, with the milliseconds of many runs on the device. It is safe if at least
+95 % of its runs took at most `deadline` milliseconds. Return the name of the most accurate safe network, or `"none"`.
+Beware of 19 / 20 as a floating-point number: count runs."""
+    return Problem(
+        task,
+        choose,
+        (by_mean, by_median, by_best_run, by_worst_run, deadline_excluded, most_accurate, fastest),
+        (
+            Part("a quiet machine", 1, (quiet(), quiet())),
+            Part("some runs are late", 3, (stragglers(), stalled(), lucky(), exact())),
+            Part("no network is safe", 1, (([["large", 71.0, runs(21)], ["huge", 74.0, runs(33)]], 15.0),)),
+        ),
+        ((shown, 15.0), (shown, 4.0)),
+    )
+
+
+def choose(networks: list, deadline: float) -> str:
+    """The most accurate network of which at least 95 % of the runs meet the deadline, or "none"."""
+    safe = [
+        (accuracy, name)
+        for name, accuracy, times in networks
+        if 20 * sum(time <= deadline for time in times) >= 19 * len(times)
+    ]
+    return max(safe)[1] if safe else "none"
+
+
+def _best(networks, is_safe):
+    safe = [(accuracy, name) for name, accuracy, times in networks if is_safe(sorted(times))]
+    return max(safe)[1] if safe else "none"
+
+
+def by_mean(networks, deadline):
+    """You judge by the mean. One stalled run moves it a lot, and it hides how many runs are late."""
+    return _best(networks, lambda times: sum(times) / len(times) <= deadline)
+
+
+def by_median(networks, deadline):
+    """You judge by the median. Up to half of the runs can then be late."""
+    return _best(networks, lambda times: times[len(times) // 2] <= deadline)
+
+
+def by_best_run(networks, deadline):
+    """You judge by one lucky run. One timing is not a measurement."""
+    return _best(networks, lambda times: times[0] <= deadline)
+
+
+def by_worst_run(networks, deadline):
+    """You reject a network for a single late run. One in twenty may be late."""
+    return _best(networks, lambda times: times[-1] <= deadline)
+
+
+def deadline_excluded(networks, deadline):
+    """You count a run that takes exactly the deadline as late. It may take *at most* that long."""
+    return _best(networks, lambda times: 20 * sum(time < deadline for time in times) >= 19 * len(times))
+
+
+def most_accurate(networks, deadline):
+    """You ignore the deadline."""
+    return _best(networks, lambda times: True)
+
+
+def fastest(networks, deadline):
+    """You return the fastest safe network. Among those that are safe, accuracy decides."""
+    safe = [
+        (min(times), name)
+        for name, accuracy, times in networks
+        if choose([[name, accuracy, times]], deadline) != "none"
+    ]
+    return min(safe)[1] if safe else "none"
+
+
+# By hand ----------------------------------------------------------------------------------------------------------
+
+
+def defence(random: Random) -> ByHand:
+    client = random.choice(
+        (
+            "A museum sorts photographs on visitors' phones",
+            "A farm counts insects with a camera that runs on a battery",
+            "A library reads shelf labels on a ten-year-old tablet",
+            "A hearing aid looks out for doors and stairs",
+        )
+    )
+    task = f"""\
+## Defend your choice
+
+{client}. Choose a network with the functions above, under the budgets of the design problem, and defend the choice in
+at most 300 words to a client who has heard that "MobileNet is nine times faster". Write into this cell:
+
+*(your text)*"""
+    return ByHand(
+        task,
+        (
+            ("States what is chosen, with MACs, parameters and the convention they are counted in", 2),
+            ("Names at least two networks that were rejected, and the number that decided", 2),
+            ("Says what the numbers do not show: time on the device, accuracy on the client's pictures", 2),
+            ("Corrects the client: fewer MACs is not the same factor in time, and the factor depends on the layer", 1),
+            ("Can be read by someone who does not know what a convolution is", 1),
+        ),
+    )

@@ -1,0 +1,147 @@
+"""What an assignment is made of: problems with named parts, each with points, hidden cases and known mistakes.
+
+Cases, answers and comparisons know plain built-in values only (what JSON can carry), so that an answer can come from
+another process, and no object of a student's ever meets ours.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import math
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any, TypeAlias
+
+Case: TypeAlias = tuple[Any, ...]  # the arguments of one call
+Outcome: TypeAlias = dict[str, Any]  # {"value": ...} or {"error": name of the exception} or {"unreadable": ...}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Points that are earned together or not at all.
+
+    Attributes:
+        name: what the part asks for; feedback says it.
+        points: given if every case is right.
+        cases: hidden calls.
+        objection: for a question with many right answers: called with a plain answer and the arguments, it says what
+            is wrong, or returns None. Without it an answer must equal the solution's.
+    """
+
+    name: str
+    points: int
+    cases: tuple[Case, ...]
+    objection: Callable[..., str | None] | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One question: the answer is a function, written once as `solution`.
+
+    Attributes:
+        task: Markdown, a heading first.
+        solution: its name, signature and docstring become the stub, its source the solution.
+        mistakes: functions like it, each wrong in a way that students are; the docstring is what feedback says.
+        parts: what is graded.
+        examples: calls that the student sees, with their answers.
+        probe: if the answer cannot be compared as it is (a module): ``probe(answer, *case)`` runs in the worker and
+            returns plain values, None for no answer. It is sent and handed out as source, so it imports what it needs.
+    """
+
+    task: str
+    solution: Callable[..., Any]
+    mistakes: tuple[Callable[..., Any], ...]
+    parts: tuple[Part, ...]
+    examples: tuple[Case, ...]
+    probe: Callable[..., Any] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.solution.__name__
+
+    @property
+    def title(self) -> str:
+        return self.task.lstrip("# ").partition("\n")[0]
+
+    @property
+    def points(self) -> int:
+        return sum(part.points for part in self.parts)
+
+    @property
+    def stub(self) -> str:
+        """The solution's first lines and docstring, and ``...``."""
+        text = source(self.solution)
+        docstring = ast.parse(text).body[0].body[0]
+        return "\n".join([*text.splitlines()[: docstring.end_lineno], "    ..."])
+
+    def outcome(self, answer: Callable[..., Any], case: Case) -> Outcome:
+        """What ``answer``, which we trust, gives for ``case``: as the worker would report it."""
+        arguments = plain(case)
+        try:
+            return {"value": plain(self.probe(answer, *arguments) if self.probe else answer(*arguments))}
+        except Exception as error:
+            return {"error": type(error).__name__}
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """A question that a person marks: ``rubric`` is rows of (what to look for, points)."""
+
+    task: str
+    rubric: tuple[tuple[str, int], ...]
+
+    @property
+    def title(self) -> str:
+        return self.task.lstrip("# ").partition("\n")[0]
+
+    @property
+    def points(self) -> int:
+        return sum(points for _, points in self.rubric)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Problems for one hand-out, with the numbers of one class."""
+
+    name: str
+    title: str
+    introduction: str
+    problems: tuple[Problem, ...]
+    by_hand: tuple[ByHand, ...] = ()
+    memory_mib: int = 1024  # address space of a worker; one that imports torch needs more
+
+    @property
+    def points(self) -> int:
+        """What the grader can give; questions marked by hand come on top."""
+        return sum(problem.points for problem in self.problems)
+
+
+def draw(seed: str, *what: str) -> Random:
+    """Numbers for ``what``, the same on every machine and in every version of Python that we support."""
+    return Random("/".join([seed, *what]))
+
+
+def source(function: Callable[..., Any]) -> str:
+    return textwrap.dedent(inspect.getsource(function)).rstrip("\n")
+
+
+def plain(value: Any) -> Any:
+    """``value`` as it looks after a trip through JSON: tuples become lists."""
+    return json.loads(json.dumps(value))
+
+
+def same(expected: Any, got: Any) -> bool:
+    """Equal values of equal types, all the way down; where a float is expected, about equal, and an integer will do."""
+    if type(expected) is float:
+        return type(got) in (int, float) and math.isclose(expected, got, rel_tol=1e-4, abs_tol=1e-5)
+    if type(expected) is not type(got):
+        return False
+    if type(expected) is list:
+        return len(expected) == len(got) and all(map(same, expected, got))
+    if type(expected) is dict:
+        return expected.keys() == got.keys() and all(same(expected[key], got[key]) for key in expected)
+    return expected == got
