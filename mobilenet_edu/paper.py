@@ -245,6 +245,7 @@ def _counts(table: str, row: str) -> tuple[tuple[Count, ...], tuple[Count, ...]]
     return _network_counts(network)
 
 
+@cache
 def _network(row: str, num_classes: int = 1000) -> Architecture:
     """The network that a row names: a name, or a width multiplier and a resolution."""
     named = {"Conv MobileNet": conv_mobilenet, "Shallow MobileNet": shallow_mobilenet, "MobileNet": mobilenet_v1}
@@ -392,7 +393,7 @@ class Checkpoint:
     @property
     def architecture(self) -> Architecture:
         """The network with 1000 classes, from which its cost can be read."""
-        return mobilenet_v1(self.width_multiplier, self.resolution)
+        return _network(self.name)
 
 
 @cache
