@@ -1,0 +1,31 @@
+"""What a chapter's figures are drawn from: its cells run in order, and the variables kept as each figure saw them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+
+BOOK = Path(__file__).parents[2] / "book"
+
+
+def figures(chapter: str) -> dict[str, dict[str, Any]]:
+    """The variables at each named figure of the chapter whose file name begins with ``chapter``."""
+    (path,) = BOOK.glob(f"{chapter}_*.ipynb")
+    variables: dict[str, Any] = {}
+    seen = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plt, "show", lambda: None)  # so that the figure stays open to be looked at
+        plt.switch_backend("agg")
+        for cell in nbformat.read(path, as_version=4).cells:
+            if "exercises" in cell.metadata.get("tags", []):
+                break
+            if cell.cell_type == "code":
+                exec(cell.source, variables)
+                if name := cell.metadata.get("mystnb", {}).get("figure", {}).get("name"):
+                    seen[name] = dict(variables)
+    plt.close("all")
+    return seen
