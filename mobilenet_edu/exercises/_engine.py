@@ -263,7 +263,7 @@ def _filled(text: str, indent: str = "") -> str:
 
 def _source(function: Callable[..., Any]) -> tuple[list[str], ast.FunctionDef]:
     """The lines of a function without its decorator, and its syntax tree."""
-    source = inspect.getsource(function)
+    source = textwrap.dedent(inspect.getsource(function))
     node = ast.parse(source).body[0]
     return source.splitlines()[node.lineno - 1 : node.end_lineno], node
 
@@ -302,4 +302,4 @@ def _pretty(value: Any) -> str:
         return f"{value:,}"
     if type(value) is float and abs(value) < 1e15:
         return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
-    return value if type(value) is str and len(value) <= 100 else show(value)
+    return str(value) if type(value) is Fraction or (type(value) is str and len(value) <= 100) else show(value)

@@ -1,0 +1,593 @@
+"""The checker: five outcomes, and nothing that an answer does ends in an exception or a dead kernel."""
+
+import dataclasses
+import math
+import signal
+import subprocess
+import sys
+import threading
+import time
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mobilenet_edu import exercises
+from mobilenet_edu.cost import Cost
+from mobilenet_edu.exercises import Mistake, exercise
+from mobilenet_edu.exercises._values import difference, same, show, wrong_type
+from mobilenet_edu.exercises.networks import behaviour
+
+
+def make(**changes):
+    """The exercise of most tests below; ``changes`` replace its parts."""
+    fields = {
+        "title": "The area",
+        "goal": 1,
+        "level": 3,
+        "minutes": 1,
+        "task": "Return the area.",
+        "hints": ("idea", "formula", "line"),
+        "cases": ((2, 3), (5, 5)),
+        "random_case": lambda rng: (rng.randint(1, 9), rng.randint(1, 9)),
+        "covers": {"not square": lambda height, width: height != width},
+        "alternative": lambda height, width: sum(height for _ in range(width)),
+        "mistakes": (
+            Mistake("square", "You squared the height.", lambda height, width: height * height),
+            Mistake("half the way round", "You added the sides.", lambda height, width: height + width),
+        ),
+        "reasoning": "Rows times columns.",
+        "unit": "pixels",
+        "seconds": 0.2,
+    }
+
+    @exercise(**fields | changes)
+    def area(height, width):
+        """Pixels of an image."""
+        return height * width
+
+    return area
+
+
+AREA = make()
+
+
+def verdict_of(answer, exercise=AREA):
+    return exercise.verdict(answer)
+
+
+# The five outcomes
+
+
+def test_a_right_answer_is_correct_in_hand_picked_and_random_cases():
+    verdict = verdict_of(lambda height, width: width * height)
+    assert verdict.outcome == "correct"
+    assert verdict.text == "Correct, in all 22 cases tried."
+
+
+def test_a_right_answer_may_carry_its_arguments_under_other_names():
+    assert verdict_of(lambda a, b=1, *, c=0: a * b + c).outcome == "correct"
+
+
+def test_none_gets_both_readings():
+    def forgot(height, width):
+        height * width
+
+    verdict = verdict_of(forgot)
+    assert verdict.outcome == "not answered"
+    assert "Not answered yet" in verdict.text
+    assert "`return`" in verdict.text
+    assert verdict_of(...).outcome == "not answered"
+    assert verdict_of(lambda *_: ...).outcome == "not answered"
+
+
+def test_a_gap_that_is_left_is_not_an_error():
+    def raises(height, width):
+        return height * ...
+
+    def returns_it_inside(height, width):
+        total = ...
+        return [total]
+
+    for answer in (raises, returns_it_inside):
+        assert verdict_of(answer).outcome == "not answered"
+        assert "gap, `...`" in verdict_of(answer).text
+
+
+def test_a_known_mistake_is_told_its_sentence_and_one_failing_call():
+    verdict = verdict_of(lambda height, width: height + width)
+    assert (verdict.outcome, verdict.mistake) == ("wrong", "half the way round")
+    assert verdict.text == "Not yet. You added the sides.\n  area(height=2, width=3)\n  expected 6 pixels, got 5"
+
+
+def test_an_unknown_mistake_is_told_the_first_failing_call():
+    verdict = verdict_of(lambda height, width: height * width + (height == 5))
+    assert (verdict.outcome, verdict.mistake) == ("wrong", None)
+    assert verdict.text == "Not yet.\n  area(height=5, width=5)\n  expected 25 pixels, got 26"
+
+
+def test_a_mistake_must_agree_on_every_case_to_be_named():
+    def almost_the_sum(height, width):
+        return height + width + (height > 8)
+
+    assert verdict_of(almost_the_sum).mistake is None
+
+
+def test_an_error_names_the_exception_the_line_and_the_call():
+    def divides(height, width):
+        nothing = 0
+        return height / nothing
+
+    verdict = verdict_of(divides)
+    assert verdict.outcome == "error"
+    assert "ZeroDivisionError: division by zero" in verdict.text
+    assert "`return height / nothing`" in verdict.text
+    assert "area(height=2, width=3)" in verdict.text
+
+
+def test_an_error_in_a_later_case_shows_that_case():
+    verdict = verdict_of(lambda height, width: height * width if height == 2 else {}["missing"])
+    assert "area(height=5, width=5)" in verdict.text
+
+
+@pytest.mark.parametrize("answer", [None, 6, "area", [1], AREA])
+def test_what_is_no_function_is_named(answer):
+    verdict = verdict_of(answer)
+    assert verdict.outcome == "error"
+    assert "`check(area)`" in verdict.text
+
+
+def test_check_prints_the_verdict_and_returns_nothing(capsys):
+    assert AREA.check(lambda height, width: 0) is None
+    assert capsys.readouterr().out.startswith("Not yet.")
+
+
+# Plain types
+
+
+class Everything(int):
+    """Claims to equal everything, and breaks whoever shows it."""
+
+    __hash__ = None
+
+    def __eq__(self, other):
+        return True
+
+    def __ne__(self, other):
+        return False
+
+    def __repr__(self):
+        raise RuntimeError("shown")
+
+    __str__ = __format__ = __repr__
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (lambda right: float(right), ["a float (6.0)", "`//`"]),
+        (lambda right: True, ["a bool (True)"]),
+        (lambda right: str(right), ["a str ('6')"]),
+        (lambda right: Fraction(right), ["a fractions.Fraction"]),
+        (lambda right: np.int64(right), ["a numpy.int64", "`int(...)`"]),
+        (lambda right: torch.tensor(right), ["a tensor", "`.item()`"]),
+        (lambda right: Everything(right), [".Everything"]),
+        (lambda right: (right,), ["a tuple"]),
+        (lambda right: None if right == 25 else right, ["got None", "no `return`"]),
+        (lambda right: (part for part in [right]), ["a generator", "`yield`"]),
+    ],
+)
+def test_another_type_is_named_kindly_even_where_the_value_is_right(result, words):
+    verdict = verdict_of(lambda height, width: result(height * width))
+    assert (verdict.outcome, verdict.mistake) == ("wrong", None)
+    for word in words:
+        assert word in verdict.text
+
+
+def test_a_coroutine_is_named_and_closed():
+    async def area(height, width):
+        return height * width
+
+    assert "`def` without `async`" in verdict_of(area).text
+
+
+def test_types_are_compared_inside_of_containers_too():
+    assert same((1, [2.0, "x"]), (1, [2.0, "x"]))
+    for other in [(1.0, [2.0, "x"]), (1, (2.0, "x")), (1, [2.0, "x", None]), (True, [2.0, "x"]), (Everything(), [2.0])]:
+        assert not same((1, [2.0, "x"]), other)
+    assert not same({"a": 1}, {"a": True})
+    assert not same({"a": 1}, {"b": 1})
+    assert not same([], [1])
+    assert not same(Cost(1, 2), Cost(1, 2.0))
+    assert same(Cost(1, 2), Cost(1, 2))
+
+
+def test_floats_are_compared_to_nine_digits_and_all_else_exactly():
+    assert same(0.1 + 0.2, 0.3)
+    assert not same(1.0, 1.0 + 1e-8)
+    assert not same(10**20, 10**20 + 1)
+    assert not same(Fraction(1, 3), Fraction(333333333333, 10**12))
+    assert not same(1.0, math.nan)
+    assert not same(0.0, 1e-9)
+
+
+def test_tensors_are_compared_by_shape_type_and_value():
+    one = torch.ones(2, 3)
+    assert same(one, nn.Parameter(one + 1e-7))
+    for other in (
+        torch.ones(3, 2),
+        torch.ones(2, 3, 1),
+        one.double(),
+        one + 0.01,
+        one * math.nan,
+        one.tolist(),
+        one.numpy(),
+    ):
+        assert not same(one, other)
+
+
+def test_what_differs_is_said_part_by_part():
+    assert difference(Cost(1, 2), Cost(1, 3), "") == "macs: expected 2, got 3"
+    assert difference({"a": 1}, {"a": True}, "") == "a: expected an int (1), got a bool (True)."
+    assert difference(torch.ones(1), torch.zeros(1), "") == "the shape is right, the values differ"
+    assert "shape (2,)" in difference(torch.ones(1), torch.ones(2), "")
+    assert difference(1, 2, "MACs") == "expected 1 MACs, got 2"
+
+
+def test_long_and_strange_values_are_shown_in_short():
+    endless = []
+    endless.append(endless)
+    assert len(show(endless)) < 100
+    assert len(show("x" * 10**6)) < 300
+    assert len(show(list(range(10**5)))) < 300
+    assert show(10**5000) == "an integer of 16610 bits"
+    assert "Everything" in show([Everything()])
+    assert "lambda" not in show(lambda: 1)
+    assert wrong_type(1, SimpleNamespace()) == "expected an int (1), got a types.SimpleNamespace."
+
+
+# Hostile and unlucky answers
+
+
+def loops(height, width):
+    while True:
+        pass
+
+
+def swallows(height, width):
+    while True:
+        try:
+            time.sleep(1)
+        except:  # noqa: E722
+            continue
+
+
+def swallows_twice(height, width):
+    while True:
+        try:
+            try:
+                loops(height, width)
+            except BaseException:
+                print("once")
+        except BaseException:
+            print("twice")
+        finally:
+            continue  # noqa: B012
+
+
+def sleeps(height, width):
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("answer", [loops, swallows, swallows_twice, sleeps])
+def test_an_endless_answer_is_stopped_even_if_it_swallows_exceptions(answer):
+    verdict = verdict_of(answer)
+    assert verdict.outcome == "timed out"
+    assert "no answer after 0.2 seconds" in verdict.text
+    assert "area(height=2, width=3)" in verdict.text
+
+
+def test_the_alarm_is_put_back_after_a_check():
+    def handler(*_):
+        raise AssertionError("an alarm was left")
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        verdict_of(loops)
+        verdict_of(swallows)
+        assert signal.getsignal(signal.SIGALRM) is handler
+        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_the_output_is_put_back_after_an_endless_answer_that_prints(capsys):
+    before = sys.stdout, sys.stderr
+
+    def chatters(height, width):
+        while True:
+            try:
+                print("x" * 10**6)
+            except BaseException:
+                continue
+
+    text = verdict_of(chatters).text
+    assert (sys.stdout, sys.stderr) == before
+    assert len(text) < 1000
+    assert capsys.readouterr().out == ""
+
+
+def test_a_megabyte_of_output_is_cut_and_a_line_of_it_is_shown():
+    def prints(height, width):
+        print("looking at", height, width, file=sys.stderr)
+        print("x" * 10**6)
+        return height * width
+
+    verdict = verdict_of(prints)
+    assert verdict.outcome == "correct"
+    assert verdict.text.startswith("Your function printed:\nlooking at 2 3\nxxx")
+    assert "the rest is cut" in verdict.text
+    assert len(verdict.text) < 1000
+
+
+def test_short_output_is_shown_whole():
+    def prints(height, width):
+        print(".", end="")
+        return height * width
+
+    assert verdict_of(prints).text == f"Your function printed:\n{'.' * 22}\nCorrect, in all 22 cases tried."
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), MemoryError("too much")])
+def test_an_answer_that_tries_to_leave_is_an_error(error):
+    def leaves(height, width):
+        raise error
+
+    verdict = verdict_of(leaves)
+    assert verdict.outcome == "error"
+    assert type(error).__name__ in verdict.text
+
+
+def test_an_exception_that_cannot_be_shown_is_an_error():
+    class UnshowableError(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    def raises(height, width):
+        raise UnshowableError("x" * 10**6)
+
+    assert verdict_of(raises).outcome == "error"
+    assert len(verdict_of(raises).text) < 1000
+
+
+def test_an_exception_with_a_long_message_is_cut():
+    def raises(height, width):
+        raise ValueError("x" * 10**6)
+
+    assert len(verdict_of(raises).text) < 1000
+
+
+def test_endless_recursion_is_an_error():
+    def again(height, width):
+        return again(height, width)
+
+    assert "RecursionError" in verdict_of(again).text
+
+
+def test_too_few_arguments_are_an_error_that_says_so():
+    assert "positional argument" in verdict_of(lambda height: height).text
+
+
+def test_changed_arguments_are_named_and_do_not_spoil_later_checks():
+    lists = {
+        "cases": (([3, 1, 2],),),
+        "random_case": lambda rng: ([rng.randint(0, 9) for _ in range(3)],),
+        "mistakes": (),
+    }
+
+    @exercise(
+        **{field.name: getattr(AREA, field.name) for field in dataclasses.fields(AREA) if field.name != "reference"}
+        | lists
+    )
+    def smallest(numbers):
+        """The smallest number."""
+        return min(numbers)
+
+    def sorts(numbers):
+        numbers.sort()
+        return numbers[0]
+
+    for _ in range(2):
+        verdict = smallest.verdict(sorts)
+        assert verdict.outcome == "wrong"
+        assert "changes its arguments" in verdict.text
+        assert "smallest(numbers=[3, 1, 2])" in verdict.text
+    assert smallest.verdict(lambda numbers: sorted(numbers)[0]).outcome == "correct"
+    assert smallest.cases == (([3, 1, 2],),)
+
+
+def test_a_check_outside_of_the_main_thread_works_without_an_alarm():
+    verdicts = []
+    thread = threading.Thread(target=lambda: verdicts.append(verdict_of(lambda height, width: height * width)))
+    thread.start()
+    thread.join()
+    assert verdicts[0].outcome == "correct"
+
+
+def test_an_answer_cannot_learn_from_one_case_what_the_next_will_be():
+    assert AREA.all_cases() == AREA.all_cases()
+    names = {make().name, AREA.name}
+    assert names == {"area"}
+    assert len(set(AREA.all_cases())) > 15
+
+
+# Networks
+
+
+@exercise(
+    title="Two convolutions",
+    goal=1,
+    level=3,
+    minutes=1,
+    task="Return a depthwise and a pointwise convolution.",
+    hints=("idea", "formula", "line"),
+    cases=((3, 5),),
+    random_case=lambda rng: (rng.randint(2, 6), rng.randint(2, 6)),
+    covers={"more channels": lambda M, N: N > M},
+    alternative=None,
+    mistakes=(
+        Mistake(
+            "no groups",
+            "You left out the groups.",
+            lambda M, N: nn.Sequential(nn.Conv2d(M, M, 3, padding=1), nn.Conv2d(M, N, 1)),
+        ),
+    ),
+    reasoning="Filter, then combine.",
+    observe=behaviour(lambda M, N: (2, M, 7, 6)),
+)
+def separable(M, N):
+    """A depthwise and a pointwise convolution."""
+    return nn.Sequential(nn.Conv2d(M, M, 3, padding=1, groups=M), nn.Conv2d(M, N, 1))
+
+
+def test_a_network_is_right_whatever_its_parts_are_called_and_whatever_their_order():
+    class Block(nn.Module):
+        def __init__(self, M, N):
+            super().__init__()
+            self.combine = nn.Conv2d(M, N, 1)
+            self.filter = nn.Conv2d(M, M, 3, padding=1, groups=M)
+
+        def forward(self, images):
+            return self.combine(self.filter(images))
+
+    assert separable.verdict(Block).outcome == "correct"
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (lambda M, N: nn.Conv2d(M, N, 3, padding=1), "number of parameters"),
+        (lambda M, N: nn.Sequential(nn.Conv2d(M, M, 3, groups=M), nn.Conv2d(M, N, 1)), "shape of the output"),
+        (lambda M, N: nn.Sequential(nn.Conv2d(M, N, 1), nn.Conv2d(M, M, 3, padding=1, groups=M)), "RuntimeError"),
+        (lambda M, N: nn.Sequential(separable.reference(M, N), nn.ReLU()), "the values differ"),
+        (lambda M, N: separable.reference(M, N).state_dict(), "an nn.Module"),
+        (lambda M, N: separable.reference, "an nn.Module"),
+    ],
+)
+def test_a_wrong_network_is_told_in_which_part(network, words):
+    verdict = separable.verdict(network)
+    assert verdict.outcome == "wrong"
+    assert words in verdict.text
+    assert separable.verdict(separable.mistakes[0].wrong).mistake == "no groups"
+
+
+def test_the_weights_of_the_answer_do_not_matter_and_stay_as_they_are():
+    def ones(M, N):
+        network = separable.reference(M, N)
+        for parameter in network.parameters():
+            nn.init.ones_(parameter)
+        kept.append(network)
+        return network
+
+    kept = []
+    assert separable.verdict(ones).outcome == "correct"
+    assert all((parameter == 1).all() for network in kept for parameter in network.parameters())
+
+
+def test_an_endless_forward_pass_is_stopped():
+    class Endless(nn.Module):
+        def forward(self, images):
+            loops(1, 1)
+
+    assert dataclasses.replace(separable, seconds=0.2).verdict(lambda M, N: Endless()).outcome == "timed out"
+
+
+def test_a_network_in_training_mode_normalises_by_its_batch():
+    observe_evaluation, observe_training = (behaviour(lambda: (4, 2, 3, 3), training) for training in (False, True))
+    network = nn.BatchNorm2d(2)
+    assert not same(observe_evaluation(network)["output"], observe_training(network)["output"])
+    assert network.running_mean.eq(0).all()
+
+
+# Questions with many right answers
+
+
+def test_a_judge_accepts_each_right_answer_and_says_what_a_wrong_one_breaks():
+    def judge(answer, height, width):
+        return None if answer % height == 0 else f"{answer} is no multiple of {height}"
+
+    multiple = make(judge=judge, mistakes=(Mistake("sum", "You added.", lambda height, width: height + width),))
+    assert multiple.verdict(lambda height, width: 7 * height).outcome == "correct"
+    assert "8 is no multiple of 5" in multiple.verdict(lambda height, width: height + 3 if height == 5 else height).text
+    assert multiple.verdict(lambda height, width: height + width).mistake == "sum"
+    assert "a float" in multiple.verdict(lambda height, width: float(height)).text
+
+
+# What a learner starts from, and what the solution shows
+
+
+def test_a_stub_is_the_head_of_the_solution():
+    assert AREA.stub_code == 'def area(height, width):\n    """Pixels of an image."""\n    ...'
+    assert AREA.solution_code == 'def area(height, width):\n    """Pixels of an image."""\n    return height * width'
+    assert make(level=1).stub_code == AREA.solution_code
+    assert make(stub="\nwith a gap\n").stub_code == "with a gap"
+    assert make(imports="import math").solution_code.startswith("import math\n\n\ndef area")
+
+
+def test_the_solution_shows_its_reasoning(capsys):
+    AREA.solution()
+    assert capsys.readouterr().out == f"{AREA.solution_code}\n\nRows times columns.\n"
+
+
+# Predictions
+
+
+@pytest.mark.parametrize(
+    ("guess", "truth", "said"),
+    [
+        (..., 1234, "No guess yet. It is 1,234 MACs."),
+        (None, 1234, "No guess yet. It is 1,234 MACs."),
+        (1234, 1234, "You guessed 1,234; it is 1,234 MACs. Exactly right."),
+        (1200, 1234, "You guessed 1,200; it is 1,234 MACs. Well guessed: less than a tenth apart."),
+        (617, 1234, "You guessed 617; it is 1,234 MACs. Your guess is 2 times too small."),
+        (12340, 1234, "You guessed 12,340; it is 1,234 MACs. Your guess is 10 times too large."),
+        (1, 10**9, "You guessed 1; it is 1,000,000,000 MACs. Your guess is more than a thousand times too small."),
+        (0, 5, "You guessed 0; it is 5 MACs. No factor leads from the one to the other."),
+        (0.5, Fraction(1, 2), "You guessed 0.5; it is 1/2 MACs. Exactly right."),
+        ("many", 5, "You guessed many; it is 5 MACs."),
+        (math.nan, 5, "You guessed nan; it is 5 MACs."),
+        ("flipped", "as it is", "You guessed flipped; it is as it is MACs."),
+        (True, True, "You guessed True MACs, and so it is."),
+    ],
+)
+def test_a_guess_stands_beside_the_truth(guess, truth, said, capsys):
+    exercises.reveal(guess, truth, "MACs")
+    assert capsys.readouterr().out == said + "\n"
+
+
+def test_a_strange_guess_is_shown_by_its_type(capsys):
+    exercises.reveal(Everything(), 5)
+    assert capsys.readouterr().out == f"You guessed {show(Everything())}; it is 5.\n"
+    assert show(Everything()).endswith(".Everything")
+
+
+def test_a_guess_needs_no_unit(capsys):
+    exercises.reveal(1, 2)
+    assert capsys.readouterr().out == "You guessed 1; it is 2. Your guess is 2 times too small.\n"
+
+
+# Importing
+
+
+def test_importing_the_exercises_loads_no_torch():
+    code = "import sys; from mobilenet_edu import exercises; exercises.ch02.conv2d_macs; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_an_unknown_chapter_is_no_attribute():
+    with pytest.raises(AttributeError, match="no attribute 'chapter_2'"):
+        exercises.chapter_2  # noqa: B018
