@@ -1,0 +1,426 @@
+"""Exercises of chapter 4, what the split saves."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil, floor
+from random import Random
+
+from mobilenet_edu.cost import conv2d_cost, depthwise_conv2d_cost, depthwise_separable_conv2d_cost
+from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
+
+
+def _random_shape(rng: Random) -> tuple:
+    return rng.choice((1, 2, 3, 8, 18, 40, 64, 100, 512, 600)), rng.choice((1, 2, 3, 5)), rng.choice((1, 2, 3, 7))
+
+
+def _ratio(out_channels: int, height: int, width: int) -> Fraction:
+    return Fraction(1, out_channels) + Fraction(1, height * width)
+
+
+def _ratio_of_costs(out_channels, kernel_height, kernel_width):
+    layer = (6, out_channels, (kernel_height, kernel_width), (9, 11))
+    return Fraction(depthwise_separable_conv2d_cost(*layer).macs, conv2d_cost(*layer).macs)
+
+
+@exercise(
+    title="The exact fraction",
+    goal=2,
+    level=1,
+    minutes=5,
+    task="""The function below returns the cost of a separable layer over that of the standard one, as an exact
+`Fraction`, for kernels that need not be square. It is complete. Run it for `(512, 3, 3)` and for `(64, 3, 3)`, and
+look at the denominators before and after they are shortened. Then replace `Fraction(1, taps)` by `Fraction(1, 9)`:
+for which kernels does the check notice?""",
+    hints=(
+        "What does the depthwise step do once instead of N times? What does the pointwise step do once instead of at "
+        "each tap?",
+        r"$1/N + 1/(K_h \cdot K_w)$.",
+        "`saving_fraction(64, 3, 3)` should give a fraction that you can check by hand: 1/64 + 1/9.",
+    ),
+    imports="from fractions import Fraction",
+    cases=((512, 3, 3), (64, 3, 3), (1, 1, 1), (3, 2, 2)),
+    random_case=_random_shape,
+    covers={
+        "a kernel that is not square": lambda N, K_h, K_w: K_h != K_w,
+        "a 1×1 kernel": lambda N, K_h, K_w: K_h * K_w == 1,
+        "few output channels": lambda N, K_h, K_w: N < 4,
+    },
+    alternative=_ratio_of_costs,
+    mistakes=(
+        Mistake(
+            "always about a ninth",
+            "You counted 9 taps whatever the kernel. The famous factor belongs to 3×3 kernels; others have other taps.",
+            lambda N, K_h, K_w: Fraction(1, N) + Fraction(1, 9),
+            misconception="8–9× is universal",
+        ),
+        Mistake(
+            "kernel not squared",
+            "You counted one side of the kernel. It has kernel_height * kernel_width taps.",
+            lambda N, K_h, K_w: Fraction(1, N) + Fraction(1, K_h),
+        ),
+        Mistake(
+            "square kernels only",
+            "You squared the height. A kernel need not be square: multiply height by width.",
+            lambda N, K_h, K_w: Fraction(1, N) + Fraction(1, K_h * K_h),
+        ),
+        Mistake(
+            "forgot the depthwise step",
+            "You left out 1/N: the filtering is done once instead of N times, but it is not free.",
+            lambda N, K_h, K_w: Fraction(1, K_h * K_w),
+        ),
+        Mistake(
+            "forgot the pointwise step",
+            "You left out one over the taps: the channels must still be combined, at one tap instead of at all.",
+            lambda N, K_h, K_w: Fraction(1, N),
+        ),
+        Mistake(
+            "product instead of sum",
+            "You multiplied the two fractions. The steps come one after the other, so their costs add up.",
+            lambda N, K_h, K_w: Fraction(1, N * K_h * K_w),
+        ),
+        Mistake(
+            "one over the sum",
+            "You put the sum below the line: 1 / (N + taps). Add the two fractions instead.",
+            lambda N, K_h, K_w: Fraction(1, N + K_h * K_w),
+        ),
+        Mistake(
+            "the factor instead of the fraction",
+            "This is the saving factor, how many times fewer. The cost of the pair over the standard layer is its "
+            "inverse.",
+            lambda *case: 1 / _ratio(*case),
+        ),
+    ),
+    reasoning="""Divide the two terms of the pair's cost by the standard layer's. Filtering: everything cancels but the
+N output channels. Combining: everything cancels but the taps of the kernel. Input channels and map size are gone.""",
+)
+def saving_fraction(out_channels, kernel_height, kernel_width):
+    """MACs of the separable layer over those of the standard one."""
+    taps = kernel_height * kernel_width
+    return Fraction(1, out_channels) + Fraction(1, taps)
+
+
+def _random_promise(rng: Random) -> tuple:
+    taps = rng.choice((1, 3, 4, 6, 7, 9, 25, 49))
+    return rng.randint(1, min(taps + 3, 30)), taps
+
+
+def _least_by_search(factor, taps):
+    if factor >= taps:
+        return None
+    return next(N for N in range(1, 10_000) if N * taps >= factor * (N + taps))
+
+
+def _border(factor: int, taps: int) -> Fraction:
+    return Fraction(factor * taps, taps - factor)
+
+
+@exercise(
+    title="How many channels a promise needs",
+    goal=3,
+    level=2,
+    minutes=10,
+    unit="output channels",
+    task="""Somebody promises that splitting a layer makes it at least `factor` times cheaper, a whole number. Its
+kernel has `taps` taps (9 for a 3×3 one). Complete the function: the smallest number of output channels for which the
+promise holds, or `None` if no number of channels is enough.""",
+    hints=(
+        "Solve the inequality as the text did for 8 and 9 taps. When is it impossible?",
+        r"$N t / (N + t) \ge f \Leftrightarrow N (t - f) \ge f t$, with $t$ taps and factor $f$.",
+        "Nothing reaches its ceiling: begin with `if factor >= taps:`. Rounding up is `-(-a // b)`.",
+    ),
+    stub='''
+def channels_needed(factor, taps):
+    """Smallest N with a saving factor of at least `factor`, or None."""
+    if ...:
+        return None
+    return -(-(...) // (taps - factor))
+''',
+    cases=((8, 9), (9, 9), (2, 9), (1, 1), (7, 9), (20, 25), (5, 3), (6, 9)),
+    random_case=_random_promise,
+    covers={
+        "a promise that nothing keeps": lambda factor, taps: factor > taps,
+        "exactly the ceiling": lambda factor, taps: factor == taps,
+        "a border that is no whole number": lambda factor, taps: factor < taps and factor * taps % (taps - factor) > 0,
+        "a border that is a whole number": lambda factor, taps: factor < taps and factor * taps % (taps - factor) == 0,
+        "a kernel that is not 3×3": lambda factor, taps: taps != 9,
+    },
+    alternative=_least_by_search,
+    mistakes=(
+        Mistake(
+            "9 taps whatever the kernel",
+            "You solved it for 9 taps. With another kernel the ceiling and the border are others.",
+            lambda factor, taps: _least_by_search(factor, 9),
+            misconception="8–9× is universal",
+        ),
+        Mistake(
+            "the ceiling is reached",
+            "You promise the ceiling itself. The factor comes near the number of taps and never reaches it.",
+            lambda factor, taps: (
+                None if factor > taps else factor * taps if factor == taps else _least_by_search(factor, taps)
+            ),
+        ),
+        Mistake(
+            "rounded down",
+            "You rounded down. One channel fewer than the border needs is too few: round up.",
+            lambda factor, taps: None if factor >= taps else floor(_border(factor, taps)),
+        ),
+        Mistake(
+            "one too many",
+            "You demand more than the factor. Where the border is a whole number, it already keeps the promise.",
+            lambda factor, taps: None if factor >= taps else floor(_border(factor, taps)) + 1,
+        ),
+        Mistake(
+            "as many channels as the factor",
+            "You looked at 1/N alone. Combining costs as well, one over the taps, so N must be larger.",
+            lambda factor, taps: None if factor >= taps else factor,
+        ),
+        Mistake(
+            "any promise can be kept",
+            "You never return None. The factor stays below the number of taps, however many channels there are.",
+            lambda factor, taps: ceil(Fraction(factor * taps, (taps - factor) or 1)),
+        ),
+    ),
+    reasoning="""Multiply the inequality by the positive sum of N and the taps, and collect N on one side. If the factor
+is below the taps, divide and round up. If not, the left side is zero or negative and the right side positive: no
+number of channels helps.""",
+)
+def channels_needed(factor, taps):
+    """Smallest N with a saving factor of at least `factor`, or None."""
+    if factor >= taps:
+        return None
+    return -(-(factor * taps) // (taps - factor))
+
+
+def _multiplied(out_channels: int, taps: int, multiplier: int) -> tuple[int, int]:
+    """MACs of the pair with a depth multiplier, and of the standard layer, for one input channel and one pixel."""
+    return multiplier * (taps + out_channels), out_channels * taps
+
+
+def _random_channels(rng: Random) -> tuple:
+    if rng.random() < 0.4:  # a factor that is a whole number, where "fewer" and "not more" differ
+        return rng.choice(((2, 2), (6, 3), (18, 9), (72, 9), (12, 6), (20, 5), (100, 25), (1, 9)))
+    return rng.randint(1, 300), rng.choice((1, 2, 4, 6, 9, 25))
+
+
+def _largest_by_search(out_channels, taps):
+    multiplier = 0
+    while _multiplied(out_channels, taps, multiplier + 1)[0] < out_channels * taps:
+        multiplier += 1
+    return multiplier
+
+
+@exercise(
+    title="The largest depth multiplier that pays",
+    goal=4,
+    level=3,
+    minutes=10,
+    unit="filters a channel",
+    task="""Return the largest depth multiplier with which the pair still needs *fewer* MACs than the standard layer,
+for a number of output channels and a kernel with `taps` taps. Where not even one filter a channel pays, return 0.""",
+    hints=(
+        "What happens to the two steps' MACs when each channel gets d filters?",
+        r"Both grow: $d \, (1/N + 1/t) < 1$. Stay strictly below the saving factor, without a float.",
+        "Write the comparison in whole numbers first: `d * (out_channels + taps) < out_channels * taps`.",
+    ),
+    cases=((64, 9), (72, 9), (18, 9), (1, 9), (512, 1), (2, 2), (512, 9)),
+    random_case=_random_channels,
+    covers={
+        "a tie": lambda N, taps: N > 1 and taps > 1 and N * taps % (N + taps) == 0,
+        "nothing pays": lambda N, taps: N * taps <= N + taps,
+        "several filters pay": lambda N, taps: N * taps > 2 * (N + taps),
+    },
+    alternative=_largest_by_search,
+    mistakes=(
+        Mistake(
+            "always 8",
+            "You took 8 filters for granted. The saving factor is near 9 only for 3×3 kernels and many channels.",
+            lambda N, taps: 8,
+            misconception="8–9× is universal",
+        ),
+        Mistake(
+            "a tie counts",
+            "You let a tie count. With a saving factor that is a whole number, so many filters cost just as much, not "
+            "less.",
+            lambda N, taps: N * taps // (N + taps),
+        ),
+        Mistake(
+            "rounded up",
+            "You rounded up. The multiplier must stay below the saving factor.",
+            lambda N, taps: ceil(Fraction(N * taps, N + taps)),
+        ),
+        Mistake(
+            "only the filtering grows",
+            "You multiplied the filtering alone. The pointwise step reads d maps for each channel, so it grows too.",
+            lambda N, taps: max(0, ceil(N * (1 - Fraction(1, taps))) - 1),
+        ),
+        Mistake(
+            "only the combining grows",
+            "You multiplied the combining alone. There are d filters for each channel, so the filtering grows too.",
+            lambda N, taps: max(0, ceil(taps * (1 - Fraction(1, N))) - 1),
+        ),
+        Mistake(
+            "at least one filter",
+            "You gave one filter where even one does not pay. A 1×1 kernel or one output channel saves nothing.",
+            lambda N, taps: max(1, _largest_by_search(N, taps)),
+        ),
+    ),
+    reasoning="""With d filters a channel both steps cost d times as much, so d must be strictly below the saving factor
+N t / (N + t). The largest whole number strictly below a fraction a / b is (a - 1) // b; a float could round a tie the
+wrong way.""",
+)
+def largest_multiplier(out_channels, taps):
+    """Largest d with d * (1 / N + 1 / taps) < 1."""
+    return (out_channels * taps - 1) // (out_channels + taps)
+
+
+def _random_network(rng: Random) -> tuple:
+    channels = [rng.choice((1, 2, 3, 8, 16, 32)) for _ in range(rng.randint(2, 5))]
+    layers, size = [], rng.randint(12, 40)
+    for M, N in pairwise(channels):
+        stride = rng.choice((1, 2))
+        layers.append((M, N, rng.choice((1, 3, 5)), size, stride))
+        size = -(-size // stride)
+    return (layers,)
+
+
+def _layer_macs(M: int, N: int, K: int, size: int, stride: int) -> tuple[int, int]:
+    """MACs of the standard layer and of the pair, from the calculators."""
+    how = {"stride": stride, "padding": K // 2}
+    return conv2d_cost(M, N, K, size, **how).macs, depthwise_separable_conv2d_cost(M, N, K, size, **how).macs
+
+
+def _factor(layers, choose=min, size_of=lambda M, N, K, size, stride: (M, N, K, size, stride)) -> Fraction:
+    """Saving factor of a network in which ``choose`` picks one of the two costs of each layer."""
+    costs = [_layer_macs(*size_of(*layer)) for layer in layers]
+    return Fraction(sum(whole for whole, _ in costs), sum(choose(cost) for cost in costs))
+
+
+def _stride_in_pointwise(M: int, N: int, K: int, size: int, stride: int) -> int:
+    whole, _ = _layer_macs(M, N, K, size, stride)
+    late = depthwise_conv2d_cost(M, K, size, padding=K // 2).macs + conv2d_cost(M, N, 1, size, stride=stride).macs
+    return min(whole, late)
+
+
+@exercise(
+    title="A client asks: how much would our network save?",
+    goal=5,
+    level=4,
+    minutes=15,
+    unit="times",
+    task="""A client has read "8 to 9 times cheaper" and sends a network of standard layers: a list of `(in_channels,
+out_channels, kernel_size, input_size, stride)`, square kernels with padding `kernel_size // 2`, square maps. Split
+exactly those layers for which it saves MACs. How many times fewer MACs does the whole network then need? Return a
+`Fraction`: before over after.""",
+    hints=(
+        "A network's saving is no average of its layers' savings: an expensive layer weighs more. Which sums do you "
+        "need?",
+        "Factor = Σ standard MACs / Σ min(standard MACs, pair's MACs), with the size of the output in each.",
+        "For each layer begin with `positions = ((input_size - 1) // stride + 1) ** 2`.",
+    ),
+    imports="from fractions import Fraction",
+    cases=(
+        ([(3, 32, 3, 224, 2), (32, 64, 3, 112, 1), (64, 1000, 1, 112, 1)],),
+        ([(512, 512, 3, 14, 1)],),
+        ([(16, 8, 1, 10, 1)],),
+        ([(8, 1, 3, 9, 1), (1, 8, 3, 9, 2)],),
+    ),
+    random_case=_random_network,
+    covers={
+        "stride 2": lambda layers: any(layer[4] == 2 for layer in layers),
+        "an odd map at stride 2": lambda layers: any(layer[4] == 2 and layer[3] % 2 for layer in layers),
+        "a layer that should not be split": lambda layers: any(_layer_macs(*x)[1] > _layer_macs(*x)[0] for x in layers),
+        "several layers": lambda layers: len(layers) > 1,
+    },
+    alternative=lambda layers: _factor(layers),
+    mistakes=(
+        Mistake(
+            "the average of the factors",
+            "You averaged the layers' factors. Add up the MACs before and after, then divide: large layers count more.",
+            lambda layers: sum((_factor([layer]) for layer in layers), Fraction(0)) / len(layers),
+        ),
+        Mistake(
+            "nine times, as read",
+            "You used the factor that the client has read. It holds for 3×3 kernels and many output channels only.",
+            lambda layers: Fraction(9),
+            misconception="8–9× is universal",
+        ),
+        Mistake(
+            "split everything",
+            "You split every layer. With a 1×1 kernel or one output channel the pair costs more: leave that one whole.",
+            lambda layers: _factor(layers, choose=lambda cost: cost[1]),
+        ),
+        Mistake(
+            "input size",
+            "You counted the positions of the input. At stride 2 the layer writes only a quarter as many.",
+            lambda layers: _factor(layers, size_of=lambda M, N, K, size, stride: (M, N, K, size, 1)),
+            misconception="cost from the input's size although the stride is 2",
+        ),
+        Mistake(
+            "stride in the pointwise step",
+            "Your filters run over the full map. In a pair the stride belongs to the depthwise step.",
+            lambda layers: Fraction(
+                sum(_layer_macs(*layer)[0] for layer in layers), sum(_stride_in_pointwise(*layer) for layer in layers)
+            ),
+        ),
+        Mistake(
+            "after over before",
+            "You divided the wrong way round: the client asks for before over after, a number of at least 1.",
+            lambda layers: 1 / _factor(layers),
+        ),
+        Mistake(
+            "parameters instead of MACs",
+            "You added up weights. A layer on a large map counts more in MACs than in weights.",
+            lambda layers: _factor(layers, size_of=lambda M, N, K, size, stride: (M, N, K, 1, 1)),
+            misconception="parameters are proportional to compute",
+        ),
+    ),
+    reasoning="""Add up the MACs of all layers before and after, and divide once at the end. Layers that are not worth
+splitting stay as they are, so the result is at least 1. The first layer of an image network reads only three channels
+but a large map; it can be split, and whether that is wise is a question of accuracy, not of MACs.""",
+)
+def network_saving(layers):
+    """MACs of the standard network over those of the best split."""
+    before, after = 0, 0
+    for in_channels, out_channels, kernel_size, input_size, stride in layers:
+        positions = ((input_size - 1) // stride + 1) ** 2
+        combine = in_channels * out_channels * positions
+        standard = kernel_size**2 * combine
+        pair = kernel_size**2 * in_channels * positions + combine
+        before += standard
+        after += min(standard, pair)
+    return Fraction(before, after)
+
+
+ESSAYS = (
+    Essay(
+        title="One dimension more",
+        goal=1,
+        minutes=10,
+        task="""Videos are filtered with kernels of $D_K \\times D_K \\times D_K$. Derive what a depthwise separable
+layer saves there, as a fraction of the standard layer. What is the ceiling at $D_K = 3$? Do the same for sound, with
+kernels of $D_K$ samples, and say when splitting pays least. Which step of your derivation never used the number of
+dimensions?""",
+        good_answer=r"""- With $P$ output positions: the standard cost is $D_K^3 \cdot M \cdot N \cdot P$, the pair's
+  $D_K^3 \cdot M \cdot P + M \cdot N \cdot P$.
+- Divides term by term: $1/N + 1/D_K^3$. The ceiling is the number of taps, 27 at $D_K = 3$.
+- For sound: $1/N + 1/D_K$, so at most 3 times with 3 samples. The fewer taps a kernel has, the less there is to save.
+- Sees that only the number of taps entered. Any number of dimensions, and any shape of kernel, gives $1/N + 1/t$.""",
+    ),
+    Essay(
+        title="Mend a sentence",
+        goal=3,
+        minutes=10,
+        task="""A colleague writes in a report: "Because depthwise separable convolutions are 8 to 9 times faster, our
+new network needs an eighth of the memory." Find everything that the sentence takes for granted, and write one that is
+true and still useful.""",
+        good_answer=r"""- The factor counts MACs, not time; time has to be measured.
+- 8 to 9 holds for 3×3 kernels and at least 72 output channels; other kernels and narrow layers have other factors.
+- A network saves less than its split layers, because some of its layers are not split: 8.56 times for MobileNet V1.
+- Memory does not follow: weights shrink by the same fraction as MACs, but the map between the two steps is one more
+  tensor to write.
+- A true sentence names the unit, the layers and the exception, such as: "Our 3×3 layers, all with 128 output channels
+  or more, need between 8.4 and 9 times fewer multiply-accumulates; we have not yet measured time and memory." """,
+    ),
+)
