@@ -1,0 +1,139 @@
+"""The built networks against the data that they are built from: names, shapes, parameters, any input size."""
+
+import pytest
+import torch
+from torch import nn
+
+from mobilenet_edu.architecture import conv_mobilenet, mobilenet_v1, shallow_mobilenet
+from mobilenet_edu.network import ConvMobileNet, MobileNet, MobileNetV1, ShallowMobileNet
+
+NETWORKS = [(MobileNetV1, mobilenet_v1), (ConvMobileNet, conv_mobilenet), (ShallowMobileNet, shallow_mobilenet)]
+
+
+def built(network, *args, **options):
+    """A network without memory: shapes and names only."""
+    with torch.device("meta"):
+        return network(*args, **options)
+
+
+def parameters(network):
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def names_of(prefix):
+    norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    return [f"{prefix}.conv.weight", *(f"{prefix}.norm.{name}" for name in norm)]
+
+
+def test_the_names_in_the_state_dict_are_the_promised_ones():
+    blocks = [name for i in range(13) for step in ("depthwise", "pointwise") for name in names_of(f"blocks.{i}.{step}")]
+    expected = [*names_of("stem"), *blocks, "classifier.weight", "classifier.bias"]
+    assert list(built(MobileNetV1).state_dict()) == expected
+
+
+def test_a_dense_twin_names_its_blocks_by_number():
+    blocks = [name for i in range(13) for name in names_of(f"blocks.{i}")]
+    expected = [*names_of("stem"), *blocks, "classifier.weight", "classifier.bias"]
+    assert list(built(ConvMobileNet).state_dict()) == expected
+
+
+@pytest.mark.parametrize(("network", "architecture"), NETWORKS)
+def test_each_layer_of_the_data_stands_in_the_network_under_its_name(network, architecture):
+    model = built(network, 100, 0.75, bias=True)
+    for layer in architecture(0.75, num_classes=100, bias=True).layers:
+        module = model.get_submodule(layer.name)
+        if layer.is_convolution:
+            conv = module.conv
+            assert (conv.in_channels, conv.out_channels, conv.groups) == (
+                layer.in_channels,
+                layer.out_channels,
+                layer.groups,
+            )
+            assert (conv.kernel_size, conv.stride) == ((layer.kernel_size,) * 2, (layer.stride,) * 2)
+            assert conv.padding == (layer.padding,) * 2
+            assert (conv.bias is not None) == layer.bias
+    assert (model.classifier.in_features, model.classifier.out_features) == (768, 100)
+
+
+@pytest.mark.parametrize("num_classes", [1, 10, 101, 1000])
+@pytest.mark.parametrize("width_multiplier", [1.0, 0.75, 0.5, 0.25, 0.1, 1.4])
+@pytest.mark.parametrize(("network", "architecture"), NETWORKS)
+def test_the_network_has_the_parameters_that_the_data_say(network, architecture, width_multiplier, num_classes):
+    for bias in (False, True):
+        model = built(network, num_classes, width_multiplier, bias=bias, in_channels=1)
+        data = architecture(width_multiplier, num_classes=num_classes, bias=bias, in_channels=1)
+        assert parameters(model) == data.cost.params
+        weights = sum(m.weight.numel() for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear)))
+        assert weights == data.weights
+
+
+@pytest.mark.parametrize("resolution", [(224, 224), (97, 65), (33, 200), (1, 1), (7, 5)])
+@pytest.mark.parametrize(("network", "architecture"), NETWORKS)
+def test_every_map_has_the_size_that_the_data_say(network, architecture, resolution):
+    model = built(network, 10, 0.25).eval()
+    seen = {}
+    for name, module in model.named_modules():
+        module.register_forward_hook(lambda _, inputs, output, name=name: seen.update({name: (inputs[0], output)}))
+    model(torch.zeros(2, 3, *resolution, device="meta"))
+    layers = architecture(0.25, resolution, 10).layers
+    for layer in layers:
+        given, written = seen[layer.name]
+        if layer.kind == "classifier":
+            assert (given.shape, written.shape) == ((2, layer.in_channels), (2, layer.out_channels))
+            assert (layer.input_size, layer.output_size) == ((1, 1), (1, 1))
+        else:
+            assert given.shape == (2, layer.in_channels, *layer.input_size)
+            assert written.shape == (2, layer.out_channels, *layer.output_size)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (31, 47), (32, 32), (225, 223)])
+@pytest.mark.parametrize("network", [MobileNetV1, ConvMobileNet, ShallowMobileNet])
+def test_any_input_size_gives_finite_logits(network, size):
+    torch.manual_seed(0)
+    model = network(10, 0.25).eval()
+    with torch.no_grad():
+        logits = model(torch.randn(2, 3, *size))
+    assert logits.shape == (2, 10)
+    assert logits.isfinite().all()
+
+
+def test_every_parameter_learns():
+    torch.manual_seed(0)
+    model = MobileNetV1(10, 0.25)
+    model(torch.randn(4, 3, 64, 64)).square().sum().backward()
+    dead = [name for name, parameter in model.named_parameters() if not parameter.grad.abs().max() > 0]
+    assert dead == []
+
+
+def test_the_images_of_a_batch_do_not_meet_in_evaluation():
+    torch.manual_seed(0)
+    model = MobileNetV1(10, 0.25).double().eval()
+    images = torch.randn(3, 3, 40, 40, dtype=torch.float64)
+    with torch.no_grad():
+        together, alone = model(images), torch.cat([model(image[None]) for image in images])
+    torch.testing.assert_close(together, alone, rtol=1e-10, atol=1e-10)
+
+
+def test_the_activation_is_the_one_that_was_asked_for():
+    model = built(MobileNetV1, 10, 0.25, activation=nn.ReLU6)
+    activations = [module for module in model.modules() if isinstance(module, (nn.ReLU, nn.ReLU6))]
+    assert len(activations) == 27
+    assert all(type(activation) is nn.ReLU6 for activation in activations)
+
+
+def test_a_network_keeps_the_data_that_it_was_built_from():
+    assert built(MobileNetV1, 10, 0.5).architecture == mobilenet_v1(0.5, num_classes=10)
+    data = conv_mobilenet(0.5, 96, 7, in_channels=1)
+    model = built(MobileNet, data)
+    assert model.architecture == data
+    assert list(model.state_dict()) == list(built(ConvMobileNet).state_dict())
+
+
+@pytest.mark.parametrize("network", [MobileNetV1, ConvMobileNet, ShallowMobileNet])
+def test_bad_numbers_are_refused_by_name(network):
+    with pytest.raises(ValueError, match="num_classes=0 must be at least 1"):
+        network(0)
+    with pytest.raises(ValueError, match=r"width_multiplier=0\.01 must leave at least 1 of 32 channels"):
+        network(10, 0.01)
+    with pytest.raises(TypeError, match="in_channels=True must be an integer, not bool"):
+        network(10, in_channels=True)
