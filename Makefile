@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 STRICT := $(BIN)/jupyter-book build . -W -n --keep-going --all
 CPU_OF_ANOTHER_READER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OMP_NUM_THREADS=1
 
-.PHONY: book test test-slow serve notebooks bench requirements clean
+.PHONY: book test test-slow serve notebooks bench retarget requirements clean
 
 book: $(READY)
 	$(STRICT)
@@ -25,10 +25,15 @@ serve: book
 	$(BIN)/python -m http.server --directory _build/html 8000
 
 notebooks: $(READY)  ## run every chapter in place and keep its outputs
+	$(BIN)/python scripts/setup_cells.py
+	$(BIN)/python scripts/exercise_cells.py
 	$(BIN)/python scripts/notebooks.py
 
 bench: $(READY)
 	for script in experiments/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+retarget: $(READY)  ## make retarget REPOSITORY=https://github.com/someone/fork BRANCH=main
+	$(BIN)/python scripts/retarget.py "$(REPOSITORY)" "$(or $(BRANCH),main)"
 
 requirements:
 	$(PYTHON) -m venv $(VENV)-fresh

@@ -1,0 +1,51 @@
+"""Give a fork its own address: ``make retarget REPOSITORY=https://github.com/someone/fork BRANCH=main``.
+
+Replaces the repository's address (and the branch in links to Colab) in every file that git tracks, notebooks included.
+The address that is replaced is the one in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from setup_cells import ROOT, project
+
+HOST = "https://github.com/"
+COLAB = "https://colab.research.google.com/github/"
+
+
+def retargeted(text: str, old: dict[str, str], repository: str, branch: str) -> str:
+    """``text`` with the address replaced by ``repository``, and the old branch where links name it by ``branch``."""
+    old_path, new_path = old["repository"].removeprefix(HOST), repository.removeprefix(HOST)
+    text = text.replace(f"{COLAB}{old_path}/blob/{old['branch']}/", f"{COLAB}{new_path}/blob/{branch}/")
+    text = text.replace(f"git+{old['repository']}@{old['branch']}", f"git+{repository}@{branch}")
+    text = re.sub(rf"{re.escape(old['repository'])}(?![\w-])", repository, text)
+    return re.sub(rf"^  branch: {re.escape(old['branch'])}$", f"  branch: {branch}", text, flags=re.MULTILINE)
+
+
+def tracked_texts(root: Path) -> list[Path]:
+    """The text files that git tracks."""
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=True, text=True).stdout
+    paths = [root / name for name in names.split("\0") if name]
+    return [path for path in paths if path.is_file() and b"\0" not in path.read_bytes()]
+
+
+def main(repository: str, branch: str) -> None:
+    if not re.fullmatch(rf"{HOST}[\w.-]+/[\w.-]+(?<!\.git)", repository):
+        sys.exit(f"REPOSITORY={repository!r} must look like {HOST}someone/fork")
+    if not re.fullmatch(r"[\w./-]+", branch):
+        sys.exit(f"BRANCH={branch!r} must be the name of a branch")
+    old = project()
+    for path in tracked_texts(ROOT):
+        before = path.read_text(encoding="utf-8")
+        after = retargeted(before, old, repository, branch)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+            print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,68 @@
+"""Write the first code cell of every notebook: ``python scripts/setup_cells.py [--check]``.
+
+The cell installs the package where it is missing or too old, as in an empty Colab, and does nothing elsewhere. The
+address comes from pyproject.toml and the branch from _config.yml, which the Colab button uses as well. A notebook whose
+set-up cell has the metadata ``"extra": "deploy"`` asks for that extra of the package, too.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).parent.parent
+# What each extra brings that a chapter imports; the extras themselves are listed in pyproject.toml.
+IMPORTS = {"deploy": ["onnx", "onnxruntime", "onnxscript"], "weights": ["safetensors", "huggingface_hub", "PIL"]}
+
+CELL = """\
+# Set up: in Colab this installs the book's package; elsewhere it does nothing.
+from importlib import metadata, util
+
+from packaging.version import Version
+
+missing = [name for name in {modules} if not util.find_spec(name)]
+if missing or Version(metadata.version("mobilenet-edu")) < Version("{version}"):
+    book = "git+{repository}@{branch}"
+    %pip install --quiet --upgrade "mobilenet-edu{extra} @ {{book}}\""""
+
+
+def project() -> dict[str, str]:
+    """The address, branch and version that every notebook refers to."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    config = (ROOT / "_config.yml").read_text(encoding="utf-8")
+    branch = re.search(r"^  branch: (\S+)$", config, re.MULTILINE).group(1)
+    return {"repository": settings["urls"]["Repository"], "branch": branch, "version": settings["version"]}
+
+
+def setup_cell(extra: str | None, at: dict[str, str]) -> str:
+    """The source of the set-up cell of a notebook that needs ``extra``."""
+    modules = ["mobilenet_edu", *IMPORTS.get(extra, [])]
+    listed = "[" + ", ".join(f'"{name}"' for name in modules) + "]"
+    return CELL.format(modules=listed, extra=f"[{extra}]" if extra else "", **at)
+
+
+def outdated() -> list[Path]:
+    """Notebooks whose set-up cell is not what it should be; they are corrected unless ``--check`` was given."""
+    at, changed = project(), []
+    for path in sorted((ROOT / "book").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
+        if "setup" not in cell.metadata.get("tags", []):
+            raise ValueError(f"{path.name}: the first code cell must have the tag 'setup'")
+        source = setup_cell(cell.metadata.get("extra"), at)
+        if cell.source != source:
+            changed.append(path)
+            cell.source = source
+            if "--check" not in sys.argv:
+                nbformat.write(notebook, path)
+    return changed
+
+
+if __name__ == "__main__":
+    names = [path.name for path in outdated()]
+    print("\n".join(names) or "every set-up cell is current")
+    sys.exit("--check" in sys.argv and bool(names))
