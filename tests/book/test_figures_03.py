@@ -1,0 +1,75 @@
+"""The data behind the figures of chapter 3: pencil sums, numpy's ranks, scipy's gradients."""
+
+import numpy as np
+import pytest
+import torch
+from drawn import figures
+from scipy.ndimage import sobel
+from torch import nn
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    return figures("03")
+
+
+def test_a_filter_sees_exactly_the_channels_that_its_output_depends_on(chapter):
+    sights = chapter["fig-who-sees-whom"]["sights"]
+    for groups, sight in sights.items():
+        image = torch.ones(1, 4, 1, 1, requires_grad=True)
+        output = nn.Conv2d(4, 4, 1, groups=groups)(image).flatten()
+        depends = [torch.autograd.grad(one, image, retain_graph=True)[0].flatten() != 0 for one in output]
+        assert torch.equal(torch.stack(depends), sight.bool())
+    assert list(sights) == [1, 2, 4]
+
+
+def test_the_two_steps_by_hand(chapter):
+    seen = chapter["fig-two-steps-by-hand"]
+    assert seen["filtered"].tolist() == [[[3 - 1, 1 - 2], [4 - 0, 1 - 1]], [[0 + 1, 1 + 0], [2 + 0, 0 + 1]]]
+    first, second = seen["filtered"].numpy()
+    assert np.array_equal(seen["mixed"], [first + second, first - 2 * second, 3 * second])
+    assert len(seen["sums"]) == len(seen["mixed"])
+
+
+def test_the_picture_by_hand_shows_every_number(chapter):
+    seen = chapter["fig-two-steps-by-hand"]
+    texts = [[int(text.get_text()) for text in ax.texts] for ax in seen["axes"].T.flat if ax.texts]
+    grids = (*seen["channels"], *seen["filters"], *seen["filtered"], *seen["mixed"])
+    assert texts == [grid.flatten().tolist() for grid in grids]
+
+
+def test_only_the_separable_kernel_repeats_its_patterns_down_a_column(chapter):
+    seen = chapter["fig-free-and-forced"]
+    free, forced = seen["free"].numpy(), seen["forced"].numpy()
+    assert free.shape == forced.shape == (5, 4, 3, 3)
+    for channel in range(4):
+        patterns = forced[:, channel].reshape(5, 9)
+        assert np.allclose(np.abs(np.corrcoef(patterns)), 1)
+        assert np.linalg.matrix_rank(free[:, channel].reshape(5, 9)) == 5
+
+
+def test_the_slopes_are_those_of_scipy(chapter):
+    seen = chapter["fig-two-slopes"]
+    disc = seen["disc"][0, 0].double().numpy()
+    for axis, slope in ((1, seen["slopes"][0]), (0, seen["slopes"][1])):
+        assert np.array_equal(sobel(disc, axis)[1:-1, 1:-1], slope.double().numpy())
+
+
+def test_what_the_nearest_separable_kernel_loses_is_what_numpy_finds(chapter):
+    seen = chapter["fig-svd-error"]
+    kernel = seen["kernel"].double().numpy()  # (32, 16, 3, 3)
+    torch.manual_seed(0)
+    random = torch.randn(32, 16, 3, 3).double().numpy()
+    for weight, lost in ((kernel, seen["lost"]), (random, seen["lost_at_random"])):
+        for rank in range(1, 10):
+            left_out = 0.0
+            for channel in range(16):
+                rows = weight[:, channel].reshape(32, 9)
+                kept = np.linalg.eigh(rows.T @ rows).eigenvectors[:, 9 - rank :]
+                left_out += np.sum((rows - rows @ kept @ kept.T) ** 2)
+            assert lost[rank - 1] == pytest.approx(100 * left_out / np.sum(weight**2), abs=1e-6)
+
+
+def test_the_lines_draw_what_is_lost(chapter):
+    seen = chapter["fig-svd-error"]
+    assert [list(line.get_ydata()) for line in seen["ax"].lines] == [seen["lost_at_random"], seen["lost"]]
