@@ -304,6 +304,16 @@ def test_the_alarm_is_put_back_after_a_check():
         signal.signal(signal.SIGALRM, before)
 
 
+def test_an_answer_that_is_stopped_leaves_its_with_blocks():
+    def loops_without_gradients(height, width):
+        with torch.no_grad():
+            loops(height, width)
+
+    for _ in range(3):
+        assert verdict_of(loops_without_gradients).outcome == "timed out"
+        assert torch.is_grad_enabled()
+
+
 def test_the_output_is_put_back_after_an_endless_answer_that_prints(capsys):
     before = sys.stdout, sys.stderr
 

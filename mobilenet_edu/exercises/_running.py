@@ -12,6 +12,7 @@ from types import CodeType
 from typing import Any
 
 PRINTED_AT_MOST = 500  # characters of an answer's own output that are shown
+GRACE = 0.2  # seconds in which an answer that is out of time may leave its `with` blocks
 
 
 class OutOfTime(BaseException):
@@ -42,12 +43,15 @@ def within(seconds: float, run: Callable[[], None], printed: CappedOutput) -> Ba
     """Call ``run`` with a time limit and its output kept; return what it raised, if anything."""
     alarms = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
     armed = True
+    pause = GRACE
 
     def alarm(*_: Any) -> None:
+        nonlocal pause
         if armed:
-            # A bare `except:` in a loop swallows this exception. So the next alarm comes at once: it strikes outside
-            # the `try` that swallowed the first.
-            signal.setitimer(signal.ITIMER_REAL, 1e-5, 0.05)
+            # Once is enough for most answers. A bare `except:` in a loop swallows the exception; then two alarms in
+            # quick succession follow, of which the second strikes outside the `try` that swallowed the first.
+            signal.setitimer(signal.ITIMER_REAL, pause)
+            pause = 1e-5
             raise OutOfTime
 
     if alarms:
