@@ -568,7 +568,7 @@ _INSIDE, _OUTSIDE = (held_out_error.reference(*case) for case in held_out_error.
 
 ESSAYS = (
     Essay(
-        title="How far α² is off",
+        title="How far the square is off",
         goal=2,
         minutes=15,
         task=f"""The network costs $a \\alpha^2 + b \\alpha$ MACs. Derive how many times more that is than α² promises,
