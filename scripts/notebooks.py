@@ -21,7 +21,8 @@ METADATA = {
 def run(path: Path) -> None:
     """Execute the notebook at ``path`` from the folder ``book`` and write it back with its outputs."""
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=300, record_timing=False, resources={"metadata": {"path": str(BOOK)}})
+    folder = {"metadata": {"path": str(BOOK)}}
+    client = NotebookClient(notebook, timeout=300, record_timing=False, coalesce_streams=True, resources=folder)
     client.execute()
     notebook.metadata = METADATA | {key: notebook.metadata[key] for key in ("myst",) if key in notebook.metadata}
     nbformat.write(notebook, path)
