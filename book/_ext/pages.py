@@ -1,0 +1,186 @@
+"""Last touches to the pages that the theme wrote: light to load, readable by everyone, the same from a file and online.
+
+Each function changes one thing on one page. The browser tests (tests/book/test_browser.py) say whether all of it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import assets
+from bs4 import BeautifulSoup
+from sphinx.application import Sphinx
+
+BUNDLE = "book.bundle"
+THEME_SCRIPT = """
+(() => {
+  const root = document.documentElement, stored = localStorage.getItem("mode") || "auto";
+  const preferred = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  root.dataset.mode = stored;
+  root.dataset.theme = stored === "auto" ? preferred : stored;
+})();
+"""
+# The maths font early, before a line is drawn that needs it. (From a file, browsers load it without being asked.)
+FONT_SCRIPT = """
+if (location.protocol !== "file:") document.head.append(Object.assign(document.createElement("link"), {
+  rel: "preload", as: "font", type: "font/woff2", crossOrigin: "", href: "%s_static/fonts/math.woff2" }));
+"""
+# Search has a page of its own. Tooltips and drop-down menus are nowhere, and icons are drawn.
+SEARCH_SCRIPTS = ("_static/searchtools.js", "_static/language_data.js", "searchindex.js")
+NOT_NEEDED = ("bootstrap.js", "fontawesome.js", "book.js", *(script.split("/")[-1] for script in SEARCH_SCRIPTS))
+
+
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """Rewrite all pages once they are on the disk."""
+    if exception or app.builder.format != "html":
+        return
+    site = Path(app.outdir)
+    paths = [path for path in site.rglob("*.html") if "_static" not in path.parts and path != site / "index.html"]
+    pages = {path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in sorted(paths)}
+    fresh = {path: page for path, page in pages.items() if not page.find("link", href=re.compile(BUNDLE))}
+    if not fresh:
+        return  # an incremental build that changed nothing
+    styles, scripts = _assets(fresh.values())
+    pictures = {path.name: assets.shrink(path) for path in (site / "_images").glob("*.png")}
+    for path, page in fresh.items():
+        rewrite_head(page, "../" * (len(path.relative_to(site).parts) - 1))
+        rewrite_buttons(page)
+        draw_icons(page)
+        describe_pictures(page, pictures)
+        repair_tables(page)
+        repair_roles(page)
+        path.write_text(str(page), encoding="utf-8")
+
+    static = site / "_static"
+    script = assets.bundle_scripts(static, [*scripts, "book.js"])
+    (static / f"{BUNDLE}.js").write_text(script, encoding="utf-8")
+    words = {word for page in pages.values() for word in _class_names(page)} | set(re.findall(r"[\w-]+", script))
+    (static / f"{BUNDLE}.css").write_text(assets.bundle_styles(static, [*styles, "book.css"], words), encoding="utf-8")
+
+
+def _assets(pages: Iterable[BeautifulSoup]) -> tuple[list[str], list[str]]:
+    """The style sheets and scripts that the theme links, relative to _static, in the order in which they count."""
+    found: dict[str, None] = {}
+    for page in sorted(pages, key=lambda page: -len(page.find_all("script"))):  # the order of the page with the most
+        for element in page.select('link[rel="stylesheet"], script[src]'):
+            address = (element.get("href") or element.get("src") or "").split("?")[0]
+            name = address.rpartition("_static/")[2]
+            if "_static/" in address and name.split("/")[-1] not in NOT_NEEDED:
+                found[name] = None
+    return [name for name in found if name.endswith(".css")], [name for name in found if name.endswith(".js")]
+
+
+def _class_names(page: BeautifulSoup) -> set[str]:
+    names = set()
+    for element in page.find_all(True):
+        names.update(element.get("class", ()), [element.get("id", "")])
+    return names
+
+
+def rewrite_head(page: BeautifulSoup, root: str) -> None:
+    """Keep what says what the page is; load one style sheet, one script that waits, and the maths font if needed."""
+    for script in page.find_all("script", src=True):
+        script.decompose()
+    head = page.head
+    kept = [head.title, *head.find_all("meta", attrs={"name": "description"})]
+    kept += head.find_all("link", rel=lambda rel: rel in ("icon", "index", "search", "next", "prev"))
+    kept = [element.extract() for element in kept]
+    head.clear()
+    scripts = [f"{root}_static/{BUNDLE}.js"]
+    if page.find(id="search-results"):
+        scripts += [root + script for script in SEARCH_SCRIPTS]
+    head.append(
+        BeautifulSoup(
+            '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            + "\n".join(map(str, kept))
+            + f"\n<script>{THEME_SCRIPT}{FONT_SCRIPT % root if page.find('math') else ''}</script>\n"
+            + "<noscript><style>.pst-js-only { display: none !important }</style></noscript>\n"
+            + f'<link rel="stylesheet" href="{root}_static/{BUNDLE}.css">\n'
+            + "\n".join(f'<script defer src="{script}"></script>' for script in scripts),
+            "html.parser",
+        )
+    )
+
+
+def rewrite_buttons(page: BeautifulSoup) -> None:
+    """Links instead of drop-down menus: open in Colab, download the notebook. No tooltips: the words are there."""
+    for menu in page.select(".dropdown-launch-buttons, .dropdown-download-buttons"):
+        link = menu.select_one(".dropdown-item[href]")
+        if link:
+            colab = "colab" in link["href"]
+            icon, words = (
+                ("fa-play", "<span>Open in </span>Colab") if colab else ("fa-download", "<span>Download</span>")
+            )
+            link.attrs = {"href": link["href"], "class": ["page-button"]}
+            if not colab:
+                link.attrs |= {"download": "", "aria-label": "Download"}
+            link.clear()
+            link.append(BeautifulSoup(f'<i class="fas {icon}"></i> {words}', "html.parser"))
+            menu.replace_with(link)
+        else:
+            menu.decompose()
+    for element in page.select("[data-bs-toggle]"):
+        label = element.get("aria-label") or element.get("data-bs-title") or element.get("title")
+        element.attrs = {key: value for key, value in element.attrs.items() if not key.startswith("data-bs-")}
+        element.attrs |= {"title": label, "aria-label": label}
+    for element in page.select(".search-button-field"):
+        del element["aria-label"]  # it has words of its own
+    for summary in page.select("summary[aria-label]"):
+        del summary["aria-label"]
+    for rubbish in page.select("#ethical-ad-placement, .pst-async-banner-revealer, #pst-back-to-top"):
+        rubbish.decompose()
+
+
+def draw_icons(page: BeautifulSoup) -> None:
+    """Icons as SVG in the page, in place of an icon font."""
+    for element in page.select("i[class*=fa-], span[class*=fa-]"):
+        classes = element["class"]
+        family = next(name for name in classes if name in assets.FONTS)
+        name = next(name for name in classes if name.startswith("fa-") and name not in (family, "fa-lg"))
+        drawing = BeautifulSoup(assets.icon(name, family), "html.parser").svg
+        drawing["class"] = ["icon", *(name for name in classes if not name.startswith("fa"))]
+        if "data-mode" in element.attrs:
+            drawing["data-mode"] = element["data-mode"]
+        element.replace_with(drawing)
+
+
+def describe_pictures(page: BeautifulSoup, pictures: dict[str, tuple[str, int, int]]) -> None:
+    """Small files, with their size so that nothing jumps, and loaded when they come into view, all but the first."""
+    for index, picture in enumerate(page.select("article img")):
+        folder, _, name = picture["src"].rpartition("/")
+        if name in pictures:
+            new_name, width, height = pictures[name]
+            picture["src"] = f"{folder}/{new_name}"
+            # Figures are drawn at 144 dots an inch, and a page has 96 pixels.
+            picture["width"], picture["height"] = round(width / 1.5), round(height / 1.5)
+        if index:
+            picture["loading"] = "lazy"
+        picture["decoding"] = "async"
+
+
+def repair_tables(page: BeautifulSoup) -> None:
+    """Tables that scroll by themselves, and heads that say what they are heads of."""
+    for table in page.select("article table"):
+        for cell in table.select("thead th"):
+            cell["scope"] = "col"
+        if "pst-scrollable-table-container" not in table.parent.get("class", ()):
+            table.wrap(page.new_tag("div", attrs={"class": "pst-scrollable-table-container"}))
+
+
+def repair_roles(page: BeautifulSoup) -> None:
+    """What the theme and docutils get wrong for screen readers."""
+    for brand in page.select(".navbar-brand"):
+        brand.parent.name = "nav"
+        brand.parent["aria-label"] = "Book"
+    for entry in page.select("[role=doc-biblioentry]"):
+        entry["role"] = "listitem"
+        for element in entry.parent.find_all("a", recursive=False):
+            element.decompose()
+
+
+def setup(app: Sphinx) -> dict:
+    """Finish the pages when the build has finished."""
+    app.connect("build-finished", finish, priority=900)  # after the theme's own
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
