@@ -15,7 +15,7 @@ changes a network. Each cell that says *this is how your answer is looked at* is
 def assignment(seed: str) -> Assignment:
     makers = (build, account, kernel, merging, training)
     problems = tuple(maker(draw(seed, "block", maker.__name__)) for maker in makers)
-    return Assignment("block", "Build and account for a block", INTRODUCTION, problems, memory_mib=8192)
+    return Assignment("block", "Build and account for a block", INTRODUCTION, problems, packages=("torch",))
 
 
 # 1 ----------------------------------------------------------------------------------------------------------------

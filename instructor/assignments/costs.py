@@ -52,6 +52,8 @@ along every axis; `groups` is what it is in `nn.Conv2d`."""
 
 def conv_macs(in_channels: int, out_channels: int, kernel: list, sizes: list, stride: int, groups: int) -> int:
     """MACs of a convolution over any number of axes."""
+    from math import prod
+
     positions = prod((size - side) // stride + 1 for size, side in zip(sizes, kernel, strict=True))
     return prod(kernel) * (in_channels // groups) * out_channels * positions
 

@@ -1,0 +1,237 @@
+"""Marks submissions: asks a worker for the answers, compares them here, and finds the mistakes that explain the wrong.
+
+An answer is a plain value by the time that it is compared, so nothing of a student's runs in this process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from os import cpu_count
+
+from instructor.problem import Assignment, Outcome, Part, Problem, same, source
+from instructor.sandbox import StoppedError, Worker
+from instructor.submissions import Submission, UnreadableError, readable
+
+ANSWERED_NOTHING: Outcome = {"value": None}
+ERRORS = ("ArithmeticError", "AssertionError", "AttributeError", "EOFError", "FileNotFoundError", "ImportError")
+ERRORS += ("IndexError", "KeyError", "MemoryError", "ModuleNotFoundError", "NameError", "NotImplementedError")
+ERRORS += ("OSError", "OverflowError", "RecursionError", "RuntimeError", "StopIteration", "SystemExit", "TypeError")
+ERRORS += ("UnboundLocalError", "ValueError", "ZeroDivisionError")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What one part earned, and what there is to say about it; nothing if it is right."""
+
+    problem: str
+    part: str
+    points: int
+    of: int
+    comment: str = ""
+
+
+@dataclass
+class Graded:
+    """One submission with its marks and remarks about it as a whole; ``failure`` says why the grader itself failed."""
+
+    student: str
+    file: str
+    marks: list[Mark] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    failure: str = ""
+
+    @property
+    def points(self) -> int:
+        return sum(mark.points for mark in self.marks)
+
+
+class Key:
+    """What the solution and every known mistake give for the hidden cases of one problem: computed once for a class."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.expected = self._outcomes(problem.solution)
+        self.mistakes = {sentence(mistake): self._outcomes(mistake) for mistake in problem.mistakes}
+
+    def _outcomes(self, answer) -> dict[str, list[Outcome]]:
+        parts = self.problem.parts
+        return {part.name: [self.problem.outcome(answer, case) for case in part.cases] for part in parts}
+
+    def mark(self, outcomes: dict[str, list[Outcome]]) -> list[Mark]:
+        """Marks for each part, all or nothing, from the outcomes of its cases."""
+        return [self._mark_part(part, outcomes) for part in self.problem.parts]
+
+    def _mark_part(self, part: Part, outcomes: dict[str, list[Outcome]]) -> Mark:
+        got = outcomes[part.name]
+        if part.objection:
+            comments = [object_to(part, outcome, case) for outcome, case in zip(got, part.cases, strict=True)]
+        else:
+            comments = [compare(*pair) for pair in zip(self.expected[part.name], got, strict=True)]
+        comment = next(filter(None, comments), "")
+        if not comment:
+            return Mark(self.problem.title, part.name, part.points, part.points)
+        return Mark(self.problem.title, part.name, 0, part.points, self._mistake(part, outcomes) or comment)
+
+    def _mistake(self, part: Part, outcomes: dict[str, list[Outcome]]) -> str | None:
+        """The known mistake that gives the same answers on this part, and is best supported by the other parts.
+
+        It counts as support when a wrong value is the same; two errors of one kind say little.
+        """
+        found, best = None, 0
+        for comment, mistaken in self.mistakes.items():
+            if not all(map(alike, mistaken[part.name], outcomes[part.name])):
+                continue
+            support = sum(
+                "value" in wrong and alike(wrong, got) and not alike(right, wrong)
+                for name in mistaken
+                for wrong, right, got in zip(mistaken[name], self.expected[name], outcomes[name], strict=True)
+            )
+            if support > best:
+                found, best = comment, support
+        return found
+
+
+def sentence(mistake) -> str:
+    """What feedback says about a mistake: its docstring, on one line."""
+    return " ".join(mistake.__doc__.split())
+
+
+def alike(expected: Outcome, got: Outcome) -> bool:
+    if "value" in expected:
+        return "value" in got and same(expected["value"], got["value"])
+    return expected.get("error") == got.get("error")
+
+
+def compare(expected: Outcome, got: Outcome) -> str:
+    """What is wrong with one outcome, without telling the hidden case; nothing if it is right."""
+    if comment := no_value(got):
+        return comment
+    value = got["value"]
+    if same(expected["value"], value):
+        return ""
+    if type(expected["value"]) is int and type(value) is float and value == expected["value"]:
+        return "The number is right, but it is a float. Counts are whole numbers: use // instead of /."
+    if type(expected["value"]) is not type(value):
+        return "The answer has the wrong type for at least one hidden case. Compare it with the example."
+    return "Wrong for at least one hidden case."
+
+
+def object_to(part: Part, got: Outcome, case: tuple) -> str:
+    if comment := no_value(got):
+        return comment
+    return part.objection(got["value"], *case) or ""
+
+
+def no_value(got: Outcome) -> str:
+    """Says why there is no answer to compare. Only fixed words: an error's own text could tell a hidden case."""
+    if "stopped" in got:
+        return f"No answer: {got['stopped']}."
+    if "error" in got:
+        error = got["error"] if got["error"] in ERRORS else "exception"
+        return f"Your function raised an error for at least one hidden case ({error})."
+    if "unreadable" in got:
+        kind = f"from {got['unreadable']}" if got["unreadable"] in ("numpy", "torch") else "of another kind"
+        return f"The answer is an object {kind}. It must be made of plain numbers, strings, lists and dictionaries."
+    if got.get("value") is None:
+        return "Not answered, or the function ends without a return."
+    return ""
+
+
+@dataclass(frozen=True)
+class Grader:
+    """Grades submissions to one assignment.
+
+    Attributes:
+        seconds: for the notebook's cells, and for each part.
+        sandboxed: False runs students' code as you, with all that you may do.
+    """
+
+    assignment: Assignment
+    seconds: float = 10
+    sandboxed: bool = True
+
+    def grade_all(self, submissions: list[Submission]) -> Iterator[Graded]:
+        """Grade side by side, one on each processor; results come in the order of the submissions."""
+        keys = [Key(problem) for problem in self.assignment.problems]
+        with ThreadPoolExecutor(cpu_count()) as pool:
+            yield from pool.map(partial(self._grade, keys), submissions)
+
+    def _grade(self, keys: list[Key], submission: Submission) -> Graded:
+        file = readable(submission.notebook.name) if submission.notebook else ""
+        graded = Graded(submission.student, file)
+        graded.remarks += [f"Another file of yours was not graded: {readable(path.name)}" for path in submission.others]
+        outcomes = {(problem.name, part.name): [ANSWERED_NOTHING] * len(part.cases) for problem, part in self._parts()}
+        try:
+            graded.remarks += self._collect(submission.read(), outcomes)
+        except UnreadableError as error:
+            graded.remarks.append(str(error))
+        except Exception as error:  # whatever it is, the others must be graded
+            graded.failure = f"{type(error).__name__}: {error}"
+        for key in keys:
+            graded.marks += key.mark({part.name: outcomes[key.problem.name, part.name] for part in key.problem.parts})
+        return graded
+
+    def _parts(self) -> list[tuple[Problem, Part]]:
+        return [(problem, part) for problem in self.assignment.problems for part in problem.parts]
+
+    def _collect(self, notebook: str, outcomes: dict[tuple[str, str], list[Outcome]]) -> list[str]:
+        """Fill in ``outcomes`` and return remarks.
+
+        A cell or a part that ends the worker is left out from then on, and a new worker goes on with the rest. So it
+        costs its own points, and no others.
+        """
+        waiting = self._parts()
+        skip: dict[int, str] = {}
+        errors: dict[str, str] = {}
+        for _ in range(len(waiting) + 5):  # more workers than that, one notebook does not get
+            if not waiting:
+                break
+            with self._worker() as worker:
+                try:
+                    loaded = worker.ask(
+                        {
+                            "notebook": notebook,
+                            "problems": [problem.name for problem in self.assignment.problems],
+                            "skip": list(skip),
+                        },
+                        self.seconds,
+                    )
+                except StoppedError as stopped:
+                    if type(worker.running_cell) is not int or worker.running_cell in skip:
+                        raise UnreadableError("Your notebook could not be read.") from stopped
+                    skip[worker.running_cell] = str(stopped)
+                    continue
+                if "errors" not in loaded:
+                    raise UnreadableError("Your file is not a notebook.")
+                errors = loaded["errors"] if type(loaded["errors"]) is dict else {}
+                while waiting:
+                    problem, part = waiting.pop(0)
+                    stopped = self._ask_part(worker, problem, part, outcomes[problem.name, part.name])
+                    if stopped:
+                        break
+        for problem, part in waiting:
+            outcomes[problem.name, part.name][:] = [{"stopped": "the notebook was stopped too often"}] * len(part.cases)
+        failed = {**errors, **{str(index + 1): text for index, text in skip.items()}}
+        return [f"Code cell {number} did not run: {text}" for number, text in failed.items() if type(text) is str][:20]
+
+    def _ask_part(self, worker: Worker, problem: Problem, part: Part, outcomes: list[Outcome]) -> bool:
+        """Fill in the outcomes of one part; True if that was the end of the worker."""
+        deadline = time.monotonic() + self.seconds
+        for index, case in enumerate(part.cases):
+            request = {"problem": problem.name, "arguments": case, "probe": None}
+            if problem.probe:
+                request |= {"probe": source(problem.probe), "probe_name": problem.probe.__name__}
+            try:
+                outcomes[index] = worker.ask(request, deadline - time.monotonic())
+            except StoppedError as stopped:
+                outcomes[index:] = [{"stopped": str(stopped)}] * (len(part.cases) - index)
+                return True
+        return False
+
+    def _worker(self) -> Worker:
+        packages = self.assignment.packages
+        return Worker(sandboxed=self.sandboxed, memory_mib=self.assignment.memory_mib, packages=packages)

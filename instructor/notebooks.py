@@ -1,0 +1,132 @@
+"""Makes the files of an assignment: the hand-out, the solutions and the marking scheme. Same seed, same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from instructor.grading import sentence
+from instructor.problem import Assignment, Problem, plain, source
+
+ROOT = Path(__file__).parent.parent
+RULES = """\
+**How this works.** Write each answer into the cell below its question and keep the function's name. The cell after it
+checks an example or two; your answer is graded on other inputs. Parts earn their points all or nothing. An answer must
+return plain numbers, strings, lists or dictionaries. Helper functions and further cells are welcome; a cell that takes
+longer than a few seconds is not. Run the first two code cells first."""
+
+
+def check(function, arguments, expected, look=None):
+    """Compare the answer to one example with what it should be."""
+    name = function.__name__
+    try:
+        got = look(function, *arguments) if look else function(*arguments)
+    except Exception as error:
+        print(f"{name}: raised {type(error).__name__}: {error}")
+        return
+    if got is None or got is ...:
+        print(f"{name}: not answered yet (or a `return` is missing)")
+    elif got == expected or (isinstance(expected, float) and abs(got - expected) < 1e-6):
+        print(f"{name}: right for this example")
+    else:
+        print(f"{name}{tuple(arguments)} should be {expected!r}, not {got!r}")
+
+
+def student_notebook(assignment: Assignment) -> nbformat.NotebookNode:
+    """The hand-out: tasks, empty functions, examples."""
+    return _notebook(assignment, solved=False)
+
+
+def solution_notebook(assignment: Assignment) -> nbformat.NotebookNode:
+    """The hand-out with every function answered."""
+    return _notebook(assignment, solved=True)
+
+
+def _notebook(assignment: Assignment, solved: bool) -> nbformat.NotebookNode:
+    title = f"# {assignment.title}" + (" (solutions)" if solved else "")
+    cells = [
+        new_markdown_cell(f"{title}\n\n{assignment.introduction}\n\n{RULES}\n\n{_points_table(assignment)}"),
+        new_code_cell(_setup(), metadata={"instructor": {"check": True}}),
+        new_code_cell(source(check), metadata={"instructor": {"check": True}}),
+    ]
+    for problem in assignment.problems:
+        cells.append(new_markdown_cell(problem.task))
+        answer = source(problem.solution) if solved else problem.stub
+        cells.append(new_code_cell(answer, metadata={"instructor": {"problem": problem.name}}))
+        if problem.examples:
+            cells.append(new_code_cell(_examples(problem), metadata={"instructor": {"check": True}}))
+    cells += [new_markdown_cell(question.task) for question in assignment.by_hand]
+    for index, cell in enumerate(cells):
+        cell.id = hashlib.sha256(f"{index} {cell.source}".encode()).hexdigest()[:8]
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    nbformat.validate(notebook)
+    return notebook
+
+
+def _points_table(assignment: Assignment) -> str:
+    rows = [f"| {problem.title} | {problem.points} |" for problem in assignment.problems]
+    rows += [f"| {question.title} (read by a person) | {question.points} |" for question in assignment.by_hand]
+    return "\n".join(["| question | points |", "| --- | --- |", *rows])
+
+
+def _setup() -> str:
+    """Install the package where it is missing, such as in Colab; the address is the one in pyproject.toml."""
+    repository = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    return f"""\
+# Set up: installs the book's package where it is missing, such as in Colab
+try:
+    import mobilenet_edu
+except ModuleNotFoundError:
+    %pip install --quiet "mobilenet-edu @ git+{repository}"
+"""
+
+
+def _examples(problem: Problem) -> str:
+    lines = []
+    look = ""
+    if problem.probe:
+        lines += ["# This is how your answer is looked at.", source(problem.probe), "", ""]
+        look = f", {problem.probe.__name__}"
+    for case in problem.examples:
+        expected = problem.outcome(problem.solution, case)["value"]
+        lines.append(f"check({problem.name}, {plain(case)!r}, {expected!r}{look})")
+    return "\n".join(lines)
+
+
+def marking_scheme(assignment: Assignment) -> str:
+    """For the marker, in Markdown: every part, its points, and what feedback says about each known mistake."""
+    lines = [f"# {assignment.title}: marking scheme", "", f"{assignment.points} points are given by the grader."]
+    for problem in assignment.problems:
+        lines += ["", f"## {problem.title}", "", f"`{problem.name}`, {problem.points} points", ""]
+        lines += ["| part | points | hidden cases |", "| --- | --- | --- |"]
+        lines += [f"| {part.name} | {part.points} | {len(part.cases)} |" for part in problem.parts]
+        lines += ["", "```python", source(problem.solution), "```"]
+        if problem.mistakes:
+            lines += ["", "Known mistakes, and what feedback says:", ""]
+            lines += [f"- {sentence(mistake)}" for mistake in problem.mistakes]
+    for question in assignment.by_hand:
+        lines += ["", f"## {question.title}", "", f"Marked by hand, {question.points} points", ""]
+        lines += [
+            "| look for | points |",
+            "| --- | --- |",
+            *(f"| {what} | {points} |" for what, points in question.rubric),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def write(assignment: Assignment, folder: Path) -> list[Path]:
+    """Write the three files into ``folder`` and return their paths; the first is the only one to hand out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        f"{assignment.name}.ipynb": nbformat.writes(student_notebook(assignment)) + "\n",
+        f"{assignment.name}_solution.ipynb": nbformat.writes(solution_notebook(assignment)) + "\n",
+        f"{assignment.name}_marking.md": marking_scheme(assignment),
+    }
+    for name, content in files.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    return [folder / name for name in files]

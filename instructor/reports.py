@@ -1,0 +1,131 @@
+"""Writes what comes out of grading: grades.csv, a page for each student, and a summary for the class."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from html import escape
+from pathlib import Path
+
+from instructor.grading import Graded
+from instructor.problem import Assignment
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }}
+table {{ border-collapse: collapse; width: 100%; }}
+th, td {{ border-bottom: 1px solid #bbb; padding: .4rem .6rem; text-align: left; vertical-align: top; }}
+td:nth-child(2) {{ white-space: nowrap; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+{body}
+</body>
+</html>
+"""
+
+
+def write_reports(assignment: Assignment, results: list[Graded], folder: Path) -> None:
+    """Write all reports into ``folder``, which must be new or empty."""
+    pages = folder / "feedback"
+    pages.mkdir(parents=True)
+    write_grades(assignment, results, folder / "grades.csv")
+    for name, graded in zip(page_names(results), results, strict=True):
+        (pages / name).write_text(feedback_page(assignment, graded), encoding="utf-8")
+    (folder / "summary.html").write_text(summary_page(assignment, results), encoding="utf-8")
+
+
+def write_grades(assignment: Assignment, results: list[Graded], path: Path) -> None:
+    """One row a student: points, a column to fill in for each question marked by hand, and each part's points."""
+    parts = [f"{problem.title}: {part.name}" for problem in assignment.problems for part in problem.parts]
+    by_hand = [f"{question.title} (of {question.points}, by hand)" for question in assignment.by_hand]
+    with path.open("w", newline="", encoding="utf-8-sig") as file:  # the mark without which Excel garbles names
+        writer = csv.writer(file)
+        writer.writerow(["student", "points", "of", *by_hand, *parts, "file", "remarks"])
+        for graded in results:
+            points = "" if graded.failure else graded.points
+            marks = [mark.points for mark in graded.marks]
+            remarks = "; ".join(filter(None, [graded.failure, *graded.remarks]))
+            blank = [""] * len(by_hand)
+            row = [graded.student, points, assignment.points, *blank, *marks, graded.file, remarks]
+            writer.writerow([harmless(cell) for cell in row])
+
+
+def harmless(cell: str | int) -> str | int:
+    """A cell that no spreadsheet takes for a formula."""
+    if isinstance(cell, str) and cell.lstrip().startswith(("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")):
+        return "'" + cell
+    return cell
+
+
+def page_names(results: list[Graded]) -> list[str]:
+    """A file name for each student's page: readable, safe on every system, and no two alike."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for graded in results:
+        plain = re.sub(r"[^\w-]+", "_", graded.student)[:60].strip("_") or "student"
+        name, number = plain, 2
+        while name.casefold() in taken:
+            name, number = f"{plain}_{number}", number + 1
+        taken.add(name.casefold())
+        names.append(f"{name}.html")
+    return names
+
+
+def feedback_page(assignment: Assignment, graded: Graded) -> str:
+    """What one student may see: points, comments and remarks; never a hidden case nor another student."""
+    blocks = [f"<p>{escape(graded.student)}, file <code>{escape(graded.file or '(none)')}</code></p>"]
+    if graded.failure:
+        blocks.append("<p>Your submission could not be graded. Please ask your instructor.</p>")
+    else:
+        blocks.append(f"<p><strong>{graded.points} of {assignment.points} points</strong></p>")
+    for problem in assignment.problems:
+        marks = [mark for mark in graded.marks if mark.problem == problem.title]
+        rows = [[mark.part, f"{mark.points} of {mark.of}", mark.comment or "Right."] for mark in marks]
+        blocks.append(f"<h2>{escape(problem.title)}</h2>\n" + table(["part", "points", "comment"], rows))
+    for question in assignment.by_hand:
+        blocks.append(f"<h2>{escape(question.title)}</h2>\n<p>{question.points} points, read by a person.</p>")
+    if graded.remarks:
+        items = "".join(f"<li>{escape(remark)}</li>" for remark in graded.remarks)
+        blocks.append(f"<h2>Remarks</h2>\n<ul>{items}</ul>")
+    return PAGE.format(title=escape(assignment.title), body="\n".join(blocks))
+
+
+def summary_page(assignment: Assignment, results: list[Graded]) -> str:
+    """For the instructor: how many got each part, and what went wrong how often."""
+    total = len(results)
+    scores = Counter(graded.points for graded in results)
+    blocks = [
+        f"<p>{total} students.</p>",
+        "<h2>Points</h2>\n" + table(["points", "students"], [[points, scores[points]] for points in sorted(scores)]),
+    ]
+    for problem in assignment.problems:
+        rows = []
+        for part in problem.parts:
+            marks = [
+                mark
+                for graded in results
+                for mark in graded.marks
+                if (mark.problem, mark.part) == (problem.title, part.name)
+            ]
+            right = sum(mark.points == mark.of for mark in marks)
+            wrong = Counter(mark.comment for mark in marks if mark.comment)
+            rows.append([part.name, f"{right} of {total}", " ".join(f"{n} × {why}" for why, n in wrong.most_common())])
+        blocks.append(f"<h2>{escape(problem.title)}</h2>\n" + table(["part", "right", "comments given"], rows))
+    remarked = [[graded.student, " ".join([graded.failure, *graded.remarks])] for graded in results if graded.remarks]
+    if remarked:
+        blocks.append("<h2>Remarks</h2>\n" + table(["student", "remarks"], remarked))
+    return PAGE.format(title=escape(f"{assignment.title}: summary"), body="\n".join(blocks))
+
+
+def table(header: list[str], rows: list[list[object]]) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    lines = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>\n" for row in rows)
+    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}</tbody>\n</table>"
