@@ -23,7 +23,7 @@ def figures(chapter: str) -> dict[str, dict[str, Any]]:
         for cell in nbformat.read(path, as_version=4).cells:
             if "exercises" in cell.metadata.get("tags", []):
                 break
-            if cell.cell_type == "code":
+            if cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", []):  # which speaks IPython
                 exec(cell.source, variables)
                 if name := cell.metadata.get("mystnb", {}).get("figure", {}).get("name"):
                     seen[name] = dict(variables)
