@@ -320,3 +320,14 @@ def test_googlenet_is_torchs():
     )
     assert macs_in_torch(model, 224) == peer("GoogLeNet").macs
     assert sum(p.numel() for p in model.parameters()) == peer("GoogLeNet").params
+
+
+def test_no_single_convention_gives_all_mult_adds_of_the_imagenet_tables():
+    rows = [
+        set(f.agrees)
+        for table in ("Table 4", "Table 5", "Table 6", "Table 7")
+        for f in paper.figures(table)
+        if f.quantity.endswith("mult-adds")
+    ]
+    assert all(rows)
+    assert not set.intersection(*rows)
