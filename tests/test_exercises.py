@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections import Counter
 from itertools import pairwise
 
@@ -9,6 +11,7 @@ import pytest
 
 from mobilenet_edu import exercises
 from mobilenet_edu.exercises import LEVELS, MISCONCEPTIONS, Exercise, exercises_of
+from mobilenet_edu.exercises import __main__ as listing
 
 CHAPTERS = exercises.chapters()
 EXERCISES = [exercise for chapter in CHAPTERS.values() for exercise in exercises_of(chapter)]
@@ -183,3 +186,18 @@ def without_constants(code: str) -> str:
         if isinstance(node, ast.arg):
             node.arg = names.setdefault(node.arg, f"v{len(names)}")
     return ast.dump(function)
+
+
+def test_the_listing_for_teachers_names_every_exercise_and_every_essay():
+    table = listing.rows()
+    titles = [row[1] for row in table]
+    assert titles == [each.title for chapter in CHAPTERS.values() for each in (*exercises_of(chapter), *chapter.ESSAYS)]
+    assert len({row[0] for row in table}) == len(table)
+
+
+def test_the_listing_is_printed_as_text_or_as_markdown():
+    for arguments, begins in ([], "exercise "), (["--markdown"], "| exercise "):
+        command = [sys.executable, "-m", "mobilenet_edu.exercises", *arguments]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert printed.startswith(begins)
+        assert "The MACs of any convolution" in printed
