@@ -1,8 +1,8 @@
 """Other libraries' MobileNet V1 checkpoints in our network.
 
 Two libraries publish trained weights: Hugging Face's transformers (``google/mobilenet_v1_...``, converted from the
-paper's TensorFlow code) and timm (``mobilenetv1_100``). A checkpoint is a dictionary from names to tensors, so moving
-it is a matter of names, plus three habits that no tensor records: the activation, batch norm's epsilon, and the padding.
+paper's TensorFlow code) and timm (``mobilenetv1_100``). A checkpoint is a dictionary from names to tensors. Moving it
+is a matter of names, plus three habits that no tensor records: the activation, batch norm's epsilon, and the padding.
 
 Nothing is downloaded unless you call `download`.
 """
