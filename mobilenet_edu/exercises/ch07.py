@@ -112,7 +112,7 @@ def _parts_from_two_networks(resolution, num_classes):
 
 
 @exercise(
-    title="The part that follows α², and the part that follows α",
+    title="The part that follows the square, and the part that does not",
     goal=2,
     level=2,
     minutes=10,

@@ -111,3 +111,22 @@ def test_the_differences_are_those_of_the_printed_numbers(appendix):
     extremes = sorted(zip(expected, (f.printed for f in checked), strict=True))
     assert [printed for _, printed in (*extremes[:1], *extremes[-2:])] == ["0.58", "1700", "75"]
     assert list(zero.get_xdata()) == [0, 0]
+
+
+def test_of_three_networks_of_similar_cost_the_cheapest_has_the_largest_map(chapter):
+    def largest_map(width_multiplier, resolution):
+        network, sizes = MobileNetV1(width_multiplier=width_multiplier).eval(), []
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.register_forward_hook(lambda module, inputs, output: sizes.append(output[0].numel()))
+        with torch.no_grad():
+            network(torch.zeros(1, 3, resolution, resolution))
+        return max(sizes)
+
+    choices = (1.0, 128), (0.75, 160), (0.5, 224)
+    rows = {name: rest for name, *rest in chapter["fig-held-out"]["memory"]}
+    expected = {
+        f"{alpha} MobileNet-{pixels}": (macs(alpha, pixels), largest_map(alpha, pixels)) for alpha, pixels in choices
+    }
+    assert {name: (cost, largest) for name, (cost, _, largest) in rows.items()} == expected
+    assert min(expected, key=lambda name: expected[name][0]) == max(expected, key=lambda name: expected[name][1])
