@@ -117,7 +117,7 @@ def rewrite_buttons(page: BeautifulSoup) -> None:
             if not colab:
                 link.attrs |= {"download": "", "aria-label": "Download"}
             link.clear()
-            link.append(BeautifulSoup(f'<i class="fas {icon}"></i> {words}', "html.parser"))
+            link.append(BeautifulSoup(f'<i class="fas {icon}"></i>{words}', "html.parser"))
             menu.replace_with(link)
         else:
             menu.decompose()
