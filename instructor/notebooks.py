@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from pathlib import Path
 
 import nbformat
@@ -11,8 +10,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from instructor.grading import sentence
 from instructor.problem import Assignment, Problem, plain, source
+from scripts.setup_cells import project, setup_cell
 
-ROOT = Path(__file__).parent.parent
 RULES = """\
 **How this works.** Write each answer into the cell below its question and keep the function's name. The cell after it
 checks an example or two; your answer is graded on other inputs. Parts earn their points all or nothing. An answer must
@@ -50,14 +49,14 @@ def _notebook(assignment: Assignment, solved: bool) -> nbformat.NotebookNode:
     title = f"# {assignment.title}" + (" (solutions)" if solved else "")
     cells = [
         new_markdown_cell(f"{title}\n\n{assignment.introduction}\n\n{RULES}\n\n{_points_table(assignment)}"),
-        new_code_cell(_setup(), metadata={"instructor": {"check": True}}),
+        new_code_cell(setup_cell(None, project()), metadata={"instructor": {"check": True}}),
         new_code_cell(source(check), metadata={"instructor": {"check": True}}),
     ]
     for problem in assignment.problems:
         cells.append(new_markdown_cell(problem.task))
         answer = source(problem.solution) if solved else problem.stub
         cells.append(new_code_cell(answer, metadata={"instructor": {"problem": problem.name}}))
-        if problem.examples:
+        if problem.examples or problem.self_check:
             cells.append(new_code_cell(_examples(problem), metadata={"instructor": {"check": True}}))
     cells += [new_markdown_cell(question.task) for question in assignment.by_hand]
     for index, cell in enumerate(cells):
@@ -74,20 +73,8 @@ def _points_table(assignment: Assignment) -> str:
     return "\n".join(["| question | points |", "| --- | --- |", *rows])
 
 
-def _setup() -> str:
-    """Install the package where it is missing, such as in Colab; the address is the one in pyproject.toml."""
-    repository = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
-    return f"""\
-# Set up: installs the book's package where it is missing, such as in Colab
-try:
-    import mobilenet_edu
-except ModuleNotFoundError:
-    %pip install --quiet "mobilenet-edu @ git+{repository}"
-"""
-
-
 def _examples(problem: Problem) -> str:
-    lines = []
+    lines = [problem.self_check] if problem.self_check else []
     look = ""
     if problem.probe:
         lines += ["# This is how your answer is looked at.", source(problem.probe), "", ""]

@@ -47,6 +47,7 @@ class Problem:
         mistakes: functions like it, each wrong in a way that students are; the docstring is what feedback says.
         parts: what is graded.
         examples: calls that the student sees, with their answers.
+        self_check: code for the student instead of examples, where a question has many right answers.
         probe: if the answer cannot be compared as it is (a module): ``probe(answer, *case)`` runs in the worker and
             returns plain values, None for no answer. It is sent and handed out as source, so it imports what it needs.
     """
@@ -57,6 +58,7 @@ class Problem:
     parts: tuple[Part, ...]
     examples: tuple[Case, ...]
     probe: Callable[..., Any] | None = None
+    self_check: str = ""
 
     @property
     def name(self) -> str:

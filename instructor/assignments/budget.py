@@ -356,7 +356,15 @@ are tried too, so compute the rows from the arguments. `from_table` and `separab
             Part("uses what it is given", 2, cases, objection_to_waste),
         ),
         (),
-        None,
+        self_check=f"""\
+from mobilenet_edu.architecture import from_table, separable_block
+
+rows = design{budget}
+if rows is None or rows is ...:
+    print("design: not answered yet (or a `return` is missing)")
+else:
+    cost = from_table(rows, separable_block, resolution=224, num_classes={CLASSES}).cost
+    print(f"{{cost.macs / {budget[0]}:.1%}} of the MACs, {{cost.params / {budget[1]}:.1%}} of the parameters")""",
     )
 
 
