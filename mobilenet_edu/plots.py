@@ -11,8 +11,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 
-__all__ = ["COLORS", "HATCHES", "annotate_grid", "use_style"]
+from mobilenet_edu.architecture import Architecture
+
+__all__ = ["COLORS", "HATCHES", "annotate_grid", "draw_network", "use_style"]
 
 # Okabe and Ito's palette, chosen to stay apart under the common forms of colour blindness.
 COLORS = {
@@ -40,3 +43,22 @@ def annotate_grid(axes: Axes, values: Sequence[Sequence[float]], title: str, cma
         for x, value in enumerate(row):
             axes.text(x, y, f"{value:g}", ha="center", va="center", color="black")
     axes.set(title=title, xticks=[], yticks=[])
+
+
+def draw_network(axes: Axes, architecture: Architecture) -> None:
+    """Draw the map that each convolution writes, to scale: as high as the map, as wide as it has channels."""
+    layers = [layer for layer in architecture.layers if layer.is_convolution]
+    gap = sum(layer.out_channels for layer in layers) / 400  # so that neighbours stay apart
+    left, side = 0.0, None
+    for layer in layers:
+        height, channels = layer.output_size[0], layer.out_channels
+        look = {"facecolor": COLORS[layer.kind], "hatch": HATCHES[layer.kind], "linewidth": 0}
+        axes.bar(left, height, channels, align="edge", **look)
+        if height != side:
+            size = "×".join(map(str, layer.output_size))
+            axes.annotate(size, (left, height), (2, 3), textcoords="offset points")
+        left, side = left + channels + gap, height
+    kinds = dict.fromkeys(layer.kind for layer in layers)
+    axes.legend(handles=[Patch(facecolor=COLORS[kind], hatch=HATCHES[kind], label=kind) for kind in kinds])
+    axes.set(xlabel="channels, layer after layer", ylabel="height of the map", xlim=(-gap, left))
+    axes.set(xticks=[], ylim=(0, 1.15 * layers[0].output_size[0]))

@@ -1,0 +1,640 @@
+"""Exercises of chapter 6, MobileNet V1."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+from random import Random
+
+from torch import nn
+
+from mobilenet_edu.architecture import TABLE_1, conv_mobilenet, from_table, mobilenet_v1, separable_block
+from mobilenet_edu.blocks import ConvBNReLU
+from mobilenet_edu.cost import conv_output_size
+from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
+from mobilenet_edu.exercises.networks import behaviour
+
+
+def _random_rows(rng: Random, largest: int = 64) -> list[tuple[int, int]]:
+    return [(rng.randint(1, largest), rng.choice((1, 2))) for _ in range(rng.randint(1, 6))]
+
+
+def _table_params(rows, num_classes, *, norms=2, bias=1, stem=True, grows=True):
+    channels, total = 32, stem * (27 * 32 + norms * 32)
+    for out_channels, _ in rows:
+        total += 9 * channels + norms * channels + channels * out_channels + norms * out_channels
+        channels = out_channels if grows else channels
+    return total + rows[-1][0] * num_classes + bias * num_classes
+
+
+@exercise(
+    title="Every parameter of a table",
+    goal=3,
+    level=1,
+    minutes=6,
+    unit="parameters",
+    task="""This function is finished. It adds up the parameters of the network that a table of rows (output
+channels, stride) describes, behind the stem with 32 channels. Run it for `TABLE_1` with 1000 classes and find the
+chapter's number. Then run it with 120 classes, as for dogs. How many parameters does one class cost, and what
+happens when you change a stride?""",
+    hints=(
+        "Follow the channels: what a block writes is what the next one reads.",
+        "A block has 9M + 2M + MN + 2N parameters, the classifier one weight for each channel and class, and a bias.",
+        "Subtract two calls: `table_params(TABLE_1, 1000) - table_params(TABLE_1, 999)`.",
+    ),
+    cases=((list(TABLE_1), 1000), (list(TABLE_1), 120), ([(64, 1)], 2), ([(8, 2), (4, 1)], 3)),
+    random_case=lambda rng: (_random_rows(rng), rng.randint(1, 50)),
+    covers={
+        "several blocks": lambda rows, num_classes: len(rows) > 2,
+        "a stride of 2": lambda rows, num_classes: any(stride == 2 for _, stride in rows),
+        "fewer channels out than in": lambda rows, num_classes: rows[0][0] < 32,
+    },
+    alternative=lambda rows, num_classes: from_table(rows, separable_block, num_classes=num_classes).cost.params,
+    mistakes=(
+        Mistake(
+            "bare weights",
+            "You left out batch norm: two numbers for each channel that a convolution writes. The paper leaves them "
+            "out too, but a built network has them.",
+            lambda rows, num_classes: _table_params(rows, num_classes, norms=0),
+        ),
+        Mistake(
+            "the classifier's bias",
+            "You forgot the classifier's bias, one number a class. No batch norm follows it, so it is needed.",
+            lambda rows, num_classes: _table_params(rows, num_classes, bias=0),
+        ),
+        Mistake(
+            "forgot the stem",
+            "You forgot the stem: 3×3 weights for 3 colours and 32 channels, and its batch norm.",
+            lambda rows, num_classes: _table_params(rows, num_classes, stem=False),
+        ),
+        Mistake(
+            "channels that never grow",
+            "Your blocks all read 32 channels. What a block writes is what the next one reads.",
+            lambda rows, num_classes: _table_params(rows, num_classes, grows=False),
+        ),
+        Mistake(
+            "running averages as parameters",
+            "You counted four numbers a channel for batch norm. Its running mean and variance are buffers: saved, not "
+            "learned.",
+            lambda rows, num_classes: _table_params(rows, num_classes, norms=4),
+        ),
+    ),
+    reasoning=f"""`table_params(TABLE_1, 1000)` is {_table_params(TABLE_1, 1000):,}. A class costs
+{_table_params(TABLE_1, 2) - _table_params(TABLE_1, 1):,} parameters: one weight for each of 1024 channels, and a
+bias. With 120 classes {_table_params(TABLE_1, 120):,} are left. A stride changes nothing: it decides how often
+weights are used, not how many there are.""",
+)
+def table_params(rows, num_classes):
+    """Parameters behind a 32-channel stem, batch norm included."""
+    total = 3 * 3 * 3 * 32 + 2 * 32  # the stem: 3×3, from 3 colours
+    channels = 32
+    for out_channels, _ in rows:
+        total += 9 * channels + 2 * channels  # depthwise
+        total += channels * out_channels + 2 * out_channels
+        channels = out_channels
+    return total + channels * num_classes + num_classes
+
+
+def _random_trace(rng: Random) -> tuple:
+    return _random_rows(rng), rng.randint(16, 300)
+
+
+def _sides(rows, resolution, step=lambda side, stride: (side - 1) // stride + 1, stem=2):
+    sides = [step(resolution, stem)]
+    for _, stride in rows:
+        sides.append(step(sides[-1], stride))
+    return sides
+
+
+def _sides_of_the_layers(rows, resolution):
+    network = from_table(rows, separable_block, resolution=resolution)
+    return [layer.output_size[0] for layer in (network.stem, *(block[-1] for block in network.blocks))]
+
+
+@exercise(
+    title="The side of every map",
+    goal=2,
+    level=2,
+    minutes=8,
+    task="""Fill the gap, so that the function returns the side of the map after the stem (stride 2) and after each
+block, for a square image. Every layer with a stride is 3×3 with padding 1. The side may be odd.""",
+    hints=(
+        "What does a 3×3 layer with stride 2 and padding 1 make of 7, and of 8? Which way is rounded?",
+        "⌊(side + 2 · 1 − 3) / stride⌋ + 1, where ⌊ ⌋ rounds down.",
+        "2 · 1 − 3 is −1, so what stands before `// stride` begins with `side`.",
+    ),
+    cases=((list(TABLE_1), 224), (list(TABLE_1), 225), (list(TABLE_1), 97), ([(8, 1)], 7)),
+    random_case=_random_trace,
+    covers={
+        "an odd side": lambda rows, resolution: resolution % 2 == 1,
+        "an odd side further in": lambda rows, resolution: any(side % 2 for side in _sides(rows, resolution)[:-1]),
+        "a block with stride 2": lambda rows, resolution: any(stride == 2 for _, stride in rows),
+    },
+    alternative=_sides_of_the_layers,
+    mistakes=(
+        Mistake(
+            "rounded down",
+            "You rounded down. With padding 1 a side of 7 becomes 4, not 3: halves are rounded up.",
+            lambda rows, resolution: _sides(rows, resolution, lambda side, stride: side // stride),
+        ),
+        Mistake(
+            "no padding",
+            "You left out the padding, so every layer loses two pixels. Padding 1 gives a 3×3 kernel a pixel more at "
+            "each side.",
+            lambda rows, resolution: _sides(rows, resolution, lambda side, stride: max(0, (side - 3) // stride + 1)),
+        ),
+        Mistake(
+            "every block halves",
+            "You halved the map in every block. Only blocks with stride 2 do that.",
+            lambda rows, resolution: _sides([(0, 2)] * len(rows), resolution),
+        ),
+        Mistake(
+            "the stem keeps the size",
+            "Your stem keeps the size of the image. It has stride 2.",
+            lambda rows, resolution: _sides(rows, resolution, stem=1),
+        ),
+    ),
+    stub='''def trace(rows, resolution):
+    """The side of the map after the stem and after each block."""
+    sides = []
+    side = resolution
+    for stride in [2, *(stride for _, stride in rows)]:
+        side = ... // stride + 1
+        sides.append(side)
+    return sides''',
+    reasoning="""⌊(s + 2 − 3) / stride⌋ + 1 = ⌊(s − 1) / stride⌋ + 1. With stride 1 that is s, with stride 2 it is s
+/ 2 rounded up. After five such layers a side of s is s / 32, rounded up.""",
+)
+def trace(rows, resolution):
+    """The side of the map after the stem and after each block."""
+    sides = []
+    side = resolution
+    for stride in [2, *(stride for _, stride in rows)]:
+        side = (side - 1) // stride + 1
+        sides.append(side)
+    return sides
+
+
+def _random_size(rng: Random) -> tuple:
+    return rng.choice((0.1, 0.25, 0.5, 0.75, 1.0)), rng.randint(1, 224)
+
+
+def _order(key, reverse=True):
+    def kinds(width_multiplier, resolution):
+        layers = [layer for layer in mobilenet_v1(width_multiplier, resolution).layers if layer.kind != "pooling"]
+        names = dict.fromkeys(layer.kind for layer in layers)
+        of_kind = {name: [layer for layer in layers if layer.kind == name] for name in names}
+        return sorted(names, key=lambda name: sum(map(key, of_kind[name])), reverse=reverse)
+
+    return kinds
+
+
+def _depthwise_first(width_multiplier, resolution):
+    right = _order(lambda layer: layer.cost.macs)(width_multiplier, resolution)
+    return ["depthwise", *(kind for kind in right if kind != "depthwise")]
+
+
+@exercise(
+    title="Where the work is",
+    goal=3,
+    level=3,
+    minutes=10,
+    task="""Return the kinds of layers of MobileNet V1 as a list of strings, from the most MACs to the fewest:
+`"standard"`, `"depthwise"`, `"pointwise"` and `"classifier"` (no pooling). The network is
+`mobilenet_v1(width_multiplier, resolution)`. Then try small images and thin networks: does the order stay?""",
+    hints=(
+        "The architecture can already add up costs by kind. What is left is to sort.",
+        "`cost_by_kind()` is a dictionary from kinds to costs; `.macs` is what to sort by.",
+        "Begin with `costs = mobilenet_v1(width_multiplier, resolution).cost_by_kind()`.",
+    ),
+    imports="from mobilenet_edu.architecture import mobilenet_v1",
+    cases=((1.0, 224), (1.0, 32), (0.25, 224), (0.1, 96)),
+    random_case=_random_size,
+    covers={
+        "a small image": lambda width_multiplier, resolution: resolution < 64,
+        "a thin network": lambda width_multiplier, resolution: width_multiplier < 0.5,
+        "the classifier above the depthwise layers": lambda *case: (
+            (order := _order(lambda layer: layer.cost.macs)(*case)).index("classifier") < order.index("depthwise")
+        ),
+    },
+    alternative=_order(lambda layer: layer.cost.macs),
+    mistakes=(
+        Mistake(
+            "depthwise dominates",
+            "You put the depthwise layers first. The 3×3 filters are the network's idea, but each has 9 weights for a "
+            "pixel, where a pointwise output needs one for every input channel.",
+            _depthwise_first,
+            misconception="depthwise dominates the cost",
+        ),
+        Mistake(
+            "by parameters",
+            "You sorted by parameters. The classifier has many, but uses each once; a convolution uses its own at "
+            "every pixel.",
+            _order(lambda layer: layer.cost.params),
+            misconception="parameters are proportional to compute",
+        ),
+        Mistake(
+            "the fewest first",
+            "Your order is the reverse: the fewest MACs come first.",
+            _order(lambda layer: layer.cost.macs, reverse=False),
+        ),
+        Mistake(
+            "by the number of layers",
+            "You sorted by how many layers there are. A layer's MACs depend on its channels and its map.",
+            _order(lambda layer: 1),
+        ),
+    ),
+    reasoning="""At 224 pixels the order is pointwise, depthwise, standard, classifier. Pooling costs no MACs, so it
+must be left out. On small images the classifier moves up, because its work does not depend on the image; in a thin
+network on very small images it even passes the pointwise layers.""",
+)
+def kinds_by_macs(width_multiplier, resolution):
+    """The kinds of layers, from the most MACs to the fewest."""
+    costs = mobilenet_v1(width_multiplier, resolution).cost_by_kind()
+    del costs["pooling"]
+    return sorted(costs, key=lambda kind: costs[kind].macs, reverse=True)
+
+
+def _twin(stem_channels, rows, num_classes, *, bias=False, strides=True, relu=True, pool=nn.AdaptiveAvgPool2d, **more):
+    """The dense twin with one thing changed."""
+    activation = nn.ReLU if relu else nn.Identity
+    channels, parts = 3, []
+    stem = [] if more.get("no_stem") else [(stem_channels, 2)]
+    for out_channels, stride in [*stem, *rows]:
+        step = stride if strides else 1
+        conv = nn.Conv2d(channels, out_channels, 3, step, padding=more.get("padding", 1), bias=bias)
+        parts.append(ConvBNReLU(conv, activation))
+        channels = out_channels
+    return nn.Sequential(*parts, pool(1), nn.Flatten(), nn.Linear(channels, num_classes))
+
+
+class _TwinAsLoop(nn.Module):
+    """The dense twin again, with its layers called one by one."""
+
+    def __init__(self, stem_channels, rows, num_classes):
+        super().__init__()
+        widths = [3, stem_channels, *(channels for channels, _ in rows)]
+        self.strides = [2, *(stride for _, stride in rows)]
+        self.head = nn.Linear(widths[-1], num_classes)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths[1:])
+        self.convs = nn.ModuleList(nn.Conv2d(M, N, 3, bias=False) for M, N in pairwise(widths))
+
+    def forward(self, maps):
+        for conv, norm, stride in zip(self.convs, self.norms, self.strides, strict=True):
+            maps = norm(nn.functional.conv2d(maps, conv.weight, stride=stride, padding=1)).relu()
+        return self.head(maps.mean((2, 3)))
+
+
+@exercise(
+    title="Build the dense twin",
+    goal=1,
+    level=3,
+    minutes=15,
+    task="""Build MobileNet's dense twin from a table: each block is **one** standard 3×3 convolution with padding 1,
+followed by batch norm and ReLU. Before the rows stands the stem, the same kind of layer from 3 colours to
+`stem_channels` with stride 2; after them average pooling to 1×1 and one linear layer to `num_classes`. Convolutions
+have no bias.""",
+    hints=(
+        "The chapter's `build` has the right frame. Which line makes the separable block?",
+        "(channels in, channels out, stride) runs through the stem and the rows alike, so one loop makes them all.",
+        "Begin with `parts, channels = [], 3` and `for out_channels, stride in [(stem_channels, 2), *rows]:`.",
+    ),
+    imports="from torch import nn",
+    cases=((4, [(6, 1), (8, 2)], 5), (2, [(2, 1)], 1), (3, [(5, 2), (5, 1), (4, 2)], 10)),
+    random_case=lambda rng: (rng.randint(1, 6), _random_rows(rng, 8), rng.randint(1, 10)),
+    covers={
+        "a stride of 2": lambda stem, rows, classes: any(stride == 2 for _, stride in rows),
+        "a stride of 1": lambda stem, rows, classes: any(stride == 1 for _, stride in rows),
+        "several blocks": lambda stem, rows, classes: len(rows) > 1,
+    },
+    alternative=lambda *case: _TwinAsLoop(*case),
+    observe=behaviour(lambda *case: (2, 3, 21, 18)),
+    seconds=20.0,
+    mistakes=(
+        Mistake(
+            "left the biases on",
+            "Your convolutions have biases, as PyTorch gives them by default. Batch norm follows: `bias=False`.",
+            lambda *case: _twin(*case, bias=True),
+        ),
+        Mistake(
+            "strides left out",
+            "Your convolutions all have stride 1. The second number of a row is its stride, and the stem has 2. No "
+            "parameter count shows this.",
+            lambda *case: _twin(*case, strides=False),
+        ),
+        Mistake(
+            "no stem",
+            "Your network has no stem: its first block reads the image itself.",
+            lambda *case: _twin(*case, no_stem=True),
+        ),
+        Mistake(
+            "no ReLU",
+            "No ReLU follows your batch norms. Without it the whole network is one affine map.",
+            lambda *case: _twin(*case, relu=False),
+        ),
+        Mistake(
+            "maximum instead of average",
+            "Your pooling takes the largest number of each map. Table 1 averages.",
+            lambda *case: _twin(*case, pool=nn.AdaptiveMaxPool2d),
+        ),
+        Mistake(
+            "no padding",
+            "Your convolutions have no padding, so maps shrink at every layer. Half of a 3×3 kernel is `padding=1`.",
+            lambda *case: _twin(*case, padding=0),
+        ),
+        Mistake(
+            "separable blocks",
+            "You built MobileNet itself. In the twin each block is one standard convolution.",
+            lambda stem, rows, classes: _separable_network(stem, rows, classes),
+            misconception="depthwise means separable",
+        ),
+    ),
+    reasoning="""The stem is a row like the others, so one loop makes all convolutions. Average pooling to 1×1 lets
+the linear layer see one number for each channel, whatever the size of the map. With 32 stem channels and the rows of
+Table 1 this is the network that the paper calls "Conv MobileNet".""",
+)
+def dense_twin(stem_channels, rows, num_classes):
+    """Images (B, 3, H, W) to logits (B, num_classes)."""
+    parts, channels = [], 3
+    for out_channels, stride in [(stem_channels, 2), *rows]:
+        parts += [
+            nn.Conv2d(channels, out_channels, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(),
+        ]
+        channels = out_channels
+    return nn.Sequential(
+        *parts,
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(channels, num_classes),
+    )
+
+
+def _separable_network(stem_channels, rows, num_classes):
+    parts = [ConvBNReLU(nn.Conv2d(3, stem_channels, 3, 2, 1, bias=False))]
+    channels = stem_channels
+    for out_channels, stride in rows:
+        parts.append(ConvBNReLU(nn.Conv2d(channels, channels, 3, stride, 1, groups=channels, bias=False)))
+        parts.append(ConvBNReLU(nn.Conv2d(channels, out_channels, 1, bias=False)))
+        channels = out_channels
+    return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes))
+
+
+def _random_column(rng: Random) -> tuple:
+    macs = {name: rng.randint(10**5, 10**8) for name in "abcde"[: rng.randint(2, 5)]}
+    total = sum(macs.values())
+    printed = {}
+    for name, count in macs.items():
+        text = f"{100 * count / total:.{rng.choice((1, 2, 3))}f}"
+        if rng.random() < 0.3:
+            last = text[-1]
+            text = text[:-1] + rng.choice([digit for digit in "0123456789" if digit != last])
+        printed[name] = text
+    return printed, macs
+
+
+def _by_distance(printed, macs):
+    total = sum(macs.values())
+    wrong = []
+    for name, text in printed.items():
+        half_a_digit = Fraction(1, 2 * 10 ** len(text.partition(".")[2]))
+        if abs(Fraction(text) - Fraction(100 * macs[name], total)) > half_a_digit:
+            wrong.append(name)
+    return wrong
+
+
+def _differ(printed, macs, agrees):
+    total = sum(macs.values())
+    return [name for name, text in printed.items() if not agrees(text, 100 * macs[name] / total)]
+
+
+def _digits(text):
+    return len(text.partition(".")[2])
+
+
+def _cut_off(text, share):
+    scale = 10 ** _digits(text)
+    return int(share * scale) == round(float(text) * scale)
+
+
+_TABLE_2 = {
+    "pointwise": 539_492_352,
+    "depthwise": 17_385_984,
+    "standard": 10_838_016,
+    "classifier": 1_024_000,
+}
+
+
+@exercise(
+    title="Find the misprints",
+    goal=4,
+    level=3,
+    minutes=12,
+    task="""A paper prints each kind's share of the MACs in percent, as strings such as `"94.86"`. You have computed
+the MACs themselves. Both come as dictionaries with the same names. Return the list of those names whose printed
+share is not the computed one, rounded to **as many digits as are printed**, in the order of `printed`.""",
+    hints=(
+        "A printed 1.9 says less than a printed 1.91. How do you find out how many digits there are?",
+        "A misprint differs from 100 · MACs / all MACs when both are written with the same number of digits.",
+        'Digits after the point: `len(text.partition(".")[2])`. An f-string with `:.{digits}f` rounds.',
+    ),
+    cases=(
+        (
+            {"pointwise": "94.86", "depthwise": "3.06", "standard": "1.19", "classifier": "0.18"},
+            _TABLE_2,
+        ),
+        ({"a": "50.0", "b": "50"}, {"a": 7, "b": 7}),
+        ({"a": "33.3", "b": "66.66"}, {"a": 1, "b": 2}),
+    ),
+    random_case=_random_column,
+    covers={
+        "a misprint": lambda printed, macs: bool(_by_distance(printed, macs)),
+        "no misprint": lambda printed, macs: not _by_distance(printed, macs),
+        "one digit": lambda printed, macs: any(_digits(text) == 1 for text in printed.values()),
+        "three digits": lambda printed, macs: any(_digits(text) == 3 for text in printed.values()),
+    },
+    alternative=_by_distance,
+    mistakes=(
+        Mistake(
+            "not rounded",
+            "You compared without rounding, so nearly everything looks misprinted. A printed number is a rounded one.",
+            lambda printed, macs: _differ(printed, macs, lambda text, share: float(text) == share),
+        ),
+        Mistake(
+            "always two digits",
+            "You rounded everything to two digits. Count the digits that are printed.",
+            lambda printed, macs: _differ(printed, macs, lambda text, share: float(text) == round(share, 2)),
+        ),
+        Mistake(
+            "cut off",
+            "You cut the digits off. Shares are rounded: 1.909 prints as 1.91.",
+            lambda printed, macs: _differ(printed, macs, _cut_off),
+        ),
+        Mistake(
+            "close enough",
+            "You allowed a difference of one in the last digit. Rounding explains half of that.",
+            lambda printed, macs: _differ(
+                printed, macs, lambda text, share: abs(float(text) - share) <= 10 ** -_digits(text)
+            ),
+        ),
+        Mistake(
+            "the right ones",
+            "These are the names that agree. Asked for are the others.",
+            lambda printed, macs: [name for name in printed if name not in _by_distance(printed, macs)],
+        ),
+    ),
+    reasoning="""Writing the exact share with the printed number of digits imitates what the authors did, so a
+difference is no matter of taste. For Table 2 it finds one name, the first convolution. It cannot say why: that two
+digits changed places is a guess, though a good one.""",
+)
+def misprints(printed, macs):
+    """Names whose printed share is not the rounded one."""
+    total = sum(macs.values())
+    wrong = []
+    for name, text in printed.items():
+        digits = len(text.partition(".")[2])
+        share = 100 * macs[name] / total
+        if f"{share:.{digits}f}" != text:
+            wrong.append(name)
+    return wrong
+
+
+def _largest(fits):
+    """The largest multiple of 32, up to 224, that ``fits`` allows; 0 if it allows none."""
+    return max((side for side in range(32, 225, 32) if fits(side)), default=0)
+
+
+def _at_once(layer):
+    return layer.cost.input_elements + layer.cost.output_elements
+
+
+def _bytes_at_once(layers):
+    return max(map(_at_once, layers))
+
+
+def _by_hand(memory, width_multiplier):
+    """Another algorithm: walk through the table, without an architecture, and stop when memory is exceeded."""
+    side = 224
+    while side:
+        channels, map_side = int(32 * width_multiplier), conv_output_size(side, 3, 2, 1)
+        most = 3 * side * side + channels * map_side**2
+        for full, stride in TABLE_1:
+            out, smaller = int(full * width_multiplier), conv_output_size(map_side, 3, stride, 1)
+            most = max(most, channels * (map_side**2 + smaller**2), (channels + out) * smaller**2)
+            channels, map_side = out, smaller
+        if most <= memory:
+            return side
+        side -= 32
+    return 0
+
+
+@exercise(
+    title="A client asks: will it fit?",
+    goal=5,
+    level=4,
+    minutes=20,
+    unit="pixels",
+    task="""A client has a microcontroller with `memory` bytes for the maps; the weights are stored elsewhere. Every
+number of a map takes one byte (int8). While a layer runs, what it reads and what it writes must both fit; batch norm
+and ReLU need nothing of their own. Return the largest image side, a multiple of 32 up to 224, at which
+`mobilenet_v1(width_multiplier, side)` fits, or 0 if none does.""",
+    hints=(
+        "Only one layer decides: the one where input and output together are largest. Find it for one side, then try "
+        "sides.",
+        "At side s, max over the layers of (input elements + output elements) must be ≤ `memory`.",
+        "Begin with `for side in range(224, 0, -32):` and build the architecture for that side.",
+    ),
+    imports="from mobilenet_edu.architecture import mobilenet_v1",
+    cases=((512 * 1024, 1.0), (2_000_000, 1.0), (1_000, 1.0), (256 * 1024, 0.5), (1_204_224, 1.0)),
+    random_case=lambda rng: (rng.randint(10_000, 1_400_000), rng.choice((0.25, 0.5, 0.75, 1.0))),
+    covers={
+        "all of 224 fits": lambda memory, width_multiplier: _by_hand(memory, width_multiplier) == 224,
+        "something between": lambda memory, width_multiplier: 32 < _by_hand(memory, width_multiplier) < 224,
+        "a thin network": lambda memory, width_multiplier: width_multiplier < 1,
+    },
+    alternative=_by_hand,
+    mistakes=(
+        Mistake(
+            "outputs only",
+            "You counted what each layer writes and forgot what it reads. Both are in memory while it runs.",
+            lambda memory, width: _largest(
+                lambda side: max(x.cost.output_elements for x in mobilenet_v1(width, side).layers) <= memory
+            ),
+        ),
+        Mistake(
+            "all maps together",
+            "You added up all maps. That is training; in use a map can go when the next one is written.",
+            lambda memory, width: _largest(lambda side: mobilenet_v1(width, side).activation_elements <= memory),
+        ),
+        Mistake(
+            "four bytes",
+            "You took four bytes for a number. In int8 it is one.",
+            lambda memory, width: _largest(lambda side: 4 * _bytes_at_once(mobilenet_v1(width, side).layers) <= memory),
+        ),
+        Mistake(
+            "memory falls with the MACs",
+            "You divided the dense twin's memory by what is saved in MACs. The twin's largest maps are the same as "
+            "MobileNet's: fewer MACs is not less memory.",
+            lambda memory, width: _largest(
+                lambda side: (
+                    _bytes_at_once(conv_mobilenet(width, side).layers) * mobilenet_v1(width, side).cost.macs
+                    <= memory * conv_mobilenet(width, side).cost.macs
+                )
+            ),
+            misconception="fewer MACs, less memory",
+        ),
+        Mistake(
+            "weights in the same memory",
+            "You added the weights. They are stored elsewhere; asked for is the memory of the maps.",
+            lambda memory, width: _largest(
+                lambda side: (
+                    _bytes_at_once(mobilenet_v1(width, side).layers) + mobilenet_v1(width, side).weights <= memory
+                )
+            ),
+        ),
+    ),
+    reasoning=f"""One layer decides, and it is always in the first block, where the map is large. With 512 KiB the
+answer is {_by_hand(512 * 1024, 1.0)} pixels at full width; half the width allows {_by_hand(512 * 1024, 0.5)}. The
+dense twin would need exactly as much: its first block reads and writes the same maps.""",
+)
+def largest_side(memory, width_multiplier):
+    """The largest multiple of 32, up to 224, whose maps fit."""
+    for side in range(224, 0, -32):
+        layers = mobilenet_v1(width_multiplier, side).layers
+        costs = [layer.cost for layer in layers]
+        most = max(x.input_elements + x.output_elements for x in costs)
+        if most <= memory:
+            return side
+    return 0
+
+
+ESSAYS = (
+    Essay(
+        title="The depthwise share",
+        goal=3,
+        minutes=15,
+        task="""Derive which share of one block's MACs the depthwise layer has, if the block has N output channels.
+For which N is it the larger part? Then explain why the share in the whole network, 3.1 %, is larger than the one in
+the block with 512 channels.""",
+        good_answer=f"""With P output positions the depthwise layer needs 9·M·P MACs and the pointwise layer M·N·P,
+so the share is $9 / (9 + N)$: M and P cancel. It is more than one half only if N < 9. At N = 512 it is {
+            100 * 9 / (9 + 512):.1f} %. The first blocks have fewer output channels, and so a larger share: {
+            100 * 9 / (9 + 64):.1f} % at N =
+64. All blocks cost a similar number of MACs, so the early ones pull the average up; the stem and the classifier pull
+it down a little. A good answer says that the share does not depend on the size of the map.""",
+    ),
+    Essay(
+        title="A note to an author",
+        goal=4,
+        minutes=10,
+        task="""You have built the network of Table 1 as printed, and its MACs are not those of Table 4. Write the
+authors three or four polite sentences: what you found, what your evidence is, what you think was meant, and what you
+cannot exclude.""",
+        good_answer="""It names the place (the stride of the last depthwise layer), gives both totals (533,833,216
+MACs with stride 2, 568,740,352 with stride 1) and at least two independent witnesses: the following row reads 7×7,
+the pooling is 7×7, the printed 569 million, the released code. It says what was assumed (3×3, padding 1, one MAC for
+a multiply-add). It admits that the parameter count cannot decide, because strides do not change it, and does not
+claim to know how the misprint came about.""",
+    ),
+)
