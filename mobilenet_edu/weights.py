@@ -20,7 +20,7 @@ from torch import nn
 from mobilenet_edu.architecture import STEM, TABLE_1
 from mobilenet_edu.network import MobileNet, MobileNetV1
 
-__all__ = ["CHECKPOINTS", "SameConv2d", "download", "from_checkpoint", "our_names", "prepare"]
+__all__ = ["CHECKPOINTS", "SameConv2d", "download", "from_checkpoint", "our_names", "pictures", "prepare"]
 
 # Where trained weights are published, by the short name that `download` takes.
 CHECKPOINTS = {
@@ -101,6 +101,37 @@ def prepare(image: torch.Tensor, resolution: int = 224) -> torch.Tensor:
     square = image[top : top + side, left : left + side].permute(2, 0, 1)[None].float()
     resized = F.interpolate(square, (resolution, resolution), mode="bilinear", antialias=True, align_corners=False)
     return resized / 127.5 - 1
+
+
+def pictures(folder: str | Path, resolution: int = 224) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
+    """Every picture below ``folder``, where each class has a folder of its own: images, labels and class names.
+
+    Images are `prepare`d, (N, 3, ``resolution``, ``resolution``); labels (N,) count the class names, which are sorted.
+    Needs Pillow, which matplotlib brings.
+
+    Raises:
+        ValueError: ``folder`` has no folders in it, one of them has no picture, or a file is no picture.
+    """
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    folders = sorted(path for path in Path(folder).iterdir() if path.is_dir())
+    if not folders:
+        raise ValueError(f"{folder} must have one folder for each class, and has none")
+    images, labels = [], []
+    for label, one in enumerate(folders):
+        files = sorted(path for path in one.iterdir() if path.is_file() and not path.name.startswith("."))
+        if not files:
+            raise ValueError(f"{one} must have at least one picture")
+        for file in files:
+            try:
+                with Image.open(file) as picture:
+                    pixels = torch.from_numpy(np.array(picture.convert("RGB")))
+            except UnidentifiedImageError:
+                raise ValueError(f"{file} must be a picture, and cannot be read as one") from None
+            images.append(prepare(pixels, resolution))
+            labels.append(label)
+    return torch.cat(images), torch.tensor(labels), [one.name for one in folders]
 
 
 def download(name: str) -> tuple[dict[str, torch.Tensor], dict[int, str]]:

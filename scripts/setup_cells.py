@@ -16,7 +16,10 @@ import nbformat
 
 ROOT = Path(__file__).parent.parent
 # What each extra brings that a chapter imports; the extras themselves are listed in pyproject.toml.
-IMPORTS = {"deploy": ["onnx", "onnxruntime", "onnxscript"], "weights": ["safetensors", "huggingface_hub", "PIL"]}
+IMPORTS = {
+    "deploy": ["onnx", "onnxruntime", "onnxscript"],
+    "weights": ["safetensors", "huggingface_hub", "transformers"],
+}
 
 CELL = """\
 # Set up: in Colab this installs the book's package; elsewhere it does nothing.

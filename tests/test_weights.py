@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 from transformers import MobileNetV1Config, MobileNetV1ForImageClassification
 
 from mobilenet_edu import weights
-from mobilenet_edu.weights import SameConv2d, download, from_checkpoint, our_names, prepare
+from mobilenet_edu.weights import SameConv2d, download, from_checkpoint, our_names, pictures, prepare
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -153,6 +154,42 @@ def test_a_picture_is_cropped_to_its_middle_and_scaled():
     assert prepare(torch.zeros(8, 8, 3, dtype=torch.uint8), 8).unique().tolist() == [-1]
     with pytest.raises(ValueError, match=r"shape \(3, 8, 8\) and must have \(height, width, 3\)"):
         prepare(torch.zeros(3, 8, 8))
+
+
+def drawn(folder, classes=("red", "blue"), count=3):
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for index in range(count):
+            Image.new("RGB", (30 + index, 20), name).save(folder / name / f"{index}.png")
+    return folder
+
+
+def test_a_folder_of_pictures_becomes_images_labels_and_names(tmp_path):
+    images, labels, names = pictures(drawn(tmp_path / "set"), 16)
+    assert names == ["blue", "red"]
+    assert labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert images.shape == (6, 3, 16, 16)
+    assert images[0, :, 0, 0].tolist() == pytest.approx([-1, -1, 1])
+    assert images[3, :, 0, 0].tolist() == pytest.approx([1, -1, -1])
+
+
+def test_a_folder_that_is_no_set_of_pictures_is_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match="must have one folder for each class"):
+        pictures(tmp_path)
+    (tmp_path / "cats").mkdir()
+    with pytest.raises(ValueError, match="cats must have at least one picture"):
+        pictures(tmp_path)
+    (tmp_path / "cats" / "notes.txt").write_text("no picture")
+    with pytest.raises(ValueError, match=r"notes\.txt must be a picture"):
+        pictures(tmp_path)
+
+
+def test_hidden_files_and_grey_or_transparent_pictures_are_no_trouble(tmp_path):
+    folder = drawn(tmp_path / "set", classes=("black",), count=1)
+    (folder / "black" / ".DS_Store").write_bytes(b"x")
+    Image.new("L", (9, 9), 0).save(folder / "black" / "grey.png")
+    Image.new("RGBA", (9, 9), (0, 0, 0, 255)).save(folder / "black" / "see-through.png")
+    assert pictures(folder, 8)[0].unique().tolist() == [-1]
 
 
 def test_downloading_is_one_explicit_call(theirs, tmp_path, monkeypatch):
