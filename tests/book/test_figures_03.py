@@ -1,16 +1,28 @@
 """The data behind the figures of chapter 3: pencil sums, numpy's ranks, scipy's gradients."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from drawn import figures
 from scipy.ndimage import sobel
+from sklearn.datasets import load_digits
 from torch import nn
+
+EXPERIMENT = Path(__file__).parents[2] / "experiments" / "train_dense_digits.py"
 
 
 @pytest.fixture(scope="module")
 def chapter():
     return figures("03")
+
+
+def right_answers(network):
+    digits = load_digits()
+    pictures = torch.tensor(digits.images[::5], dtype=torch.float32)[:, None] / 16
+    return int((network(pictures).argmax(1).numpy() == digits.target[::5]).sum())
 
 
 def test_a_filter_sees_exactly_the_channels_that_its_output_depends_on(chapter):
@@ -73,3 +85,20 @@ def test_what_the_nearest_separable_kernel_loses_is_what_numpy_finds(chapter):
 def test_the_lines_draw_what_is_lost(chapter):
     seen = chapter["fig-svd-error"]
     assert [list(line.get_ydata()) for line in seen["ax"].lines] == [seen["lost_at_random"], seen["lost"]]
+
+
+def test_the_chapter_computes_what_the_trained_network_computes(chapter):
+    experiment = runpy.run_path(str(EXPERIMENT))
+    network = experiment["build"]()
+    with np.load(experiment["STORED"]) as stored:
+        network.load_state_dict({name: torch.from_numpy(stored[name]) for name in stored})
+    assert chapter["fig-svd-error"]["as_trained"] == right_answers(network)
+
+
+@pytest.mark.slow
+def test_another_training_run_comes_nearer_to_the_form_than_chance_too(chapter):
+    seen = chapter["fig-svd-error"]
+    network = runpy.run_path(str(EXPERIMENT))["train"](seed=1)
+    assert right_answers(network) > 0.95 * len(seen["answers"])
+    lost = seen["share_lost"](network[2].weight.detach())
+    assert all(trained < random for trained, random in zip(lost[:8], seen["lost_at_random"], strict=False))
