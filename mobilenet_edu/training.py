@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.datasets import load_digits
@@ -72,11 +73,12 @@ class Epoch(NamedTuple):
     validation: float | None
 
 
-def digits(resolution: int = 32, seed: int = 0) -> Digits:
-    """scikit-learn's 1,797 handwritten digits: 1,077 to train, 360 to validate, 360 to test, all classes in proportion.
+def digits(resolution: int = 32, seed: int | None = 0) -> Digits:
+    """scikit-learn's 1,797 handwritten digits: 1,077 to train, 360 to validate, 360 to test.
 
     The originals are 8×8 pixels. They are enlarged (bilinear) to ``resolution`` × ``resolution``, which adds pixels and
-    no information. ``seed`` chooses who goes where; the same seed gives the same three sets at every resolution.
+    no information. ``seed`` chooses who goes where, with all classes in proportion; the same seed gives the same three
+    sets at every resolution. None keeps the file's order: train on its beginning, test on its end.
 
     >>> digits().train.images.shape
     torch.Size([1077, 1, 32, 32])
@@ -85,16 +87,15 @@ def digits(resolution: int = 32, seed: int = 0) -> Digits:
     pixels, labels = load_digits(return_X_y=True)
     images = torch.tensor(pixels, dtype=torch.float32).reshape(-1, 1, 8, 8) / 8 - 1  # from 0...16 to -1...1
     images = F.interpolate(images, size=(resolution, resolution), mode="bilinear", align_corners=False)
-    everything = Split(images, torch.tensor(labels))
-    rest, test = _hold_out(everything, torch.arange(len(labels)), seed)
-    train, validation = _hold_out(everything, rest, seed)
-    return Digits(*(Split(images[who], everything.labels[who]) for who in (train, validation, test)))
+    rest, test = _hold_out(np.arange(len(labels)), labels, seed)
+    train, validation = _hold_out(rest, labels, seed)
+    return Digits(*(Split(images[who], torch.tensor(labels[who])) for who in (train, validation, test)))
 
 
-def _hold_out(everything: Split, who: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    classes = everything.labels[who].numpy()
-    kept, held_out = train_test_split(who.numpy(), test_size=HELD_OUT, stratify=classes, random_state=seed)
-    return torch.tensor(kept), torch.tensor(held_out)
+def _hold_out(who: np.ndarray, labels: np.ndarray, seed: int | None) -> tuple[np.ndarray, np.ndarray]:
+    if seed is None:
+        return who[:-HELD_OUT], who[-HELD_OUT:]
+    return train_test_split(who, test_size=HELD_OUT, stratify=labels[who], random_state=seed)
 
 
 def batches(split: Split, batch_size: int = 64, seed: int = 0) -> DataLoader:
@@ -216,9 +217,9 @@ def load_digit_reader() -> MobileNet:
 class Run(NamedTuple):
     """One training run of `experiments/train_digits.py`: what was trained, and how many of 360 images it got right.
 
-    ``experiment`` is ``recipe`` (candidates, scored on validation alone), ``width``, ``depth``, ``careless`` or
-    ``linear``. ``split`` is the seed of `digits`, ``seed`` that of weights and batches. ``test_correct`` is None where
-    the test set was not looked at.
+    ``experiment`` is ``recipe`` (candidates, scored on validation alone), ``width``, ``depth``, ``careless``,
+    ``linear`` or ``order``. ``split`` is the seed of `digits`, ``seed`` that of weights and batches. ``test_correct``
+    is None where the test set was not looked at.
     """
 
     experiment: str
@@ -226,7 +227,7 @@ class Run(NamedTuple):
     width_multiplier: float
     recipe: str
     epochs: int
-    split: int
+    split: int | None
     seed: int
     validation_correct: int
     test_correct: int | None
@@ -242,7 +243,7 @@ def stored_runs(path: Path = _DATA / "digits.csv") -> list[Run]:
                 width_multiplier=float(row["width_multiplier"]),
                 recipe=row["recipe"],
                 epochs=int(row["epochs"]),
-                split=int(row["split"]),
+                split=int(row["split"]) if row["split"] else None,
                 seed=int(row["seed"]),
                 validation_correct=int(row["validation_correct"]),
                 test_correct=int(row["test_correct"]) if row["test_correct"] else None,

@@ -1,8 +1,15 @@
 """`mobilenet_edu.training` against hand-made steps, scikit-learn and the stored runs of chapter 8."""
 
 import io
+import os
+import random
+import runpy
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
+from statistics import fmean, stdev
 
 import pytest
 import torch
@@ -66,6 +73,12 @@ def test_the_seed_decides_who_goes_where_and_the_resolution_does_not(data):
     assert torch.allclose(data.test.images.mean(dim=(1, 2, 3)), small.mean(dim=(1, 2, 3)), atol=1e-5)
     assert data.test.images.shape == (360, 1, 32, 32)
     assert -1 <= data.test.images.min() < data.test.images.max() <= 1
+
+
+def test_without_a_seed_the_file_is_cut_in_its_own_order():
+    in_order = training.digits(resolution=8, seed=None)
+    assert torch.cat([part.labels for part in in_order]).tolist() == load_digits().target.tolist()
+    assert [len(part.labels) for part in in_order] == [1077, 360, 360]
 
 
 @pytest.mark.parametrize(("resolution", "error"), [(0, ValueError), (32.0, TypeError), (True, TypeError)])
@@ -242,3 +255,98 @@ def test_the_digit_reader_reads_digits_it_has_never_seen(data):
     assert not reader.training
     assert reader.architecture == mobilenet_v1(0.125, 32, 10, in_channels=1)
     assert (Path(training.__file__).parent / "data" / "digits_net.pt").stat().st_size < 250_000
+
+
+# the stored runs
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return runpy.run_path(str(EXPERIMENTS / "train_digits.py"))
+
+
+def test_every_planned_run_is_stored_once_and_none_besides(experiment):
+    planned = [run for name in experiment["EXPERIMENTS"] for run in experiment["planned"](name)]
+    stored = [experiment["plan_of"](run) for run in training.stored_runs()]
+    assert Counter(stored) == Counter(planned)
+    assert len(set(planned)) == len(planned)
+
+
+def test_the_recipe_is_the_one_that_did_best_on_validation_for_both_networks_together(experiment):
+    tried = [run for run in training.stored_runs() if run.experiment == "recipe"]
+    scores = {
+        name: fmean(run.validation_correct for run in tried if run.recipe == name)
+        for name in experiment["RECIPES"]
+        if name != "AdamW 0.003, constant"
+    }
+    assert experiment["CHOSEN"] == max(scores, key=scores.get)
+    assert all(run.test_correct is None for run in tried)
+    optimizer, _ = experiment["RECIPES"][experiment["CHOSEN"]](flat_classifier(), 10)
+    default, _ = training.recipe(flat_classifier(), 10)
+    assert optimizer.state_dict()["param_groups"] == default.state_dict()["param_groups"]
+
+
+def rows(least):
+    """The rows of the chapter's tables: runs that differ in nothing but split and seed, if there are ``least``."""
+    groups = {}
+    for run in training.stored_runs():
+        if run.test_correct is not None:
+            groups.setdefault(run[:5], []).append(run)
+    return [group for group in groups.values() if len(group) >= least]
+
+
+def spread(runs):
+    return stdev(100 * run.test_correct / training.HELD_OUT for run in runs)
+
+
+def shift(runs, experiment):
+    """By how many points the mean test accuracy of ``runs`` moves when they are made again."""
+    again = [experiment["made"](experiment["plan_of"](run)) for run in runs]
+    for before, after in zip(runs, again, strict=True):
+        print(f"{before}: now {after.test_correct}")
+    moved = fmean(run.test_correct for run in again) - fmean(run.test_correct for run in runs)
+    return 100 * moved / training.HELD_OUT
+
+
+def test_a_cheap_row_chosen_at_random_comes_out_again(experiment, one_thread):
+    """Processors round differently, and then the same seed is another run: only steady rows can be asked to agree."""
+    steady = [runs for runs in rows(6) if runs[0].width_multiplier < 0.25 and spread(runs) < 1]
+    runs, seed = random.choice(steady), random.choice((0, 1))
+    assert abs(shift([run for run in runs if run.seed == seed], experiment)) <= 1.5
+
+
+@pytest.mark.slow
+def test_the_rows_come_out_again_as_far_as_ten_minutes_go(experiment, one_thread):
+    groups = rows(3)
+    random.shuffle(groups)
+    end = time.monotonic() + 600
+    for runs in groups:
+        if time.monotonic() < end:
+            # three standard errors of the difference of two means, for the rows that vary more
+            assert abs(shift(runs, experiment)) <= max(1.5, 3 * spread(runs) * (2 / len(runs)) ** 0.5)
+
+
+def test_the_digit_reader_is_the_stored_run_with_its_width_split_and_seed(data):
+    reader = training.load_digit_reader()
+    (run,) = (
+        run
+        for run in training.stored_runs()
+        if (run.experiment, run.network, run.width_multiplier) == ("width", "separable", 0.125)
+        if (run.split, run.seed) == (0, 0)
+    )
+    correct = int((training.predict(reader, data.test.images) == data.test.labels).sum())
+    assert abs(correct - run.test_correct) <= 1  # its weights are 16-bit floats
+
+
+# more than one process
+
+
+def test_two_processes_train_one_network_under_accelerate():
+    command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", str(EXPERIMENTS / "train_accelerate.py")]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    processes, equal, score = ended.stdout.strip().splitlines()
+    assert processes == "processes: 2, steps an epoch: 8"  # 16 batches, shared
+    assert equal == "all copies of the network are equal: True"
+    assert int(score.split()[1]) > 250  # of 360; a guess would get 36
