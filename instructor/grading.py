@@ -77,21 +77,25 @@ class Key:
         return Mark(self.problem.title, part.name, 0, part.points, self._mistake(part, outcomes) or comment)
 
     def _mistake(self, part: Part, outcomes: dict[str, list[Outcome]]) -> str | None:
-        """The known mistake that gives the same answers on this part, and is best supported by the other parts.
+        """The known mistake that gives the same outcomes on this part, and of several the one that fits best elsewhere.
 
-        It counts as support when a wrong value is the same; two errors of one kind say little.
+        At least one wrong value must be the same: two errors of one kind say little.
         """
         found, best = None, 0
         for comment, mistaken in self.mistakes.items():
             if not all(map(alike, mistaken[part.name], outcomes[part.name])):
                 continue
-            support = sum(
-                "value" in wrong and alike(wrong, got) and not alike(right, wrong)
+            cases = [
+                case
                 for name in mistaken
-                for wrong, right, got in zip(mistaken[name], self.expected[name], outcomes[name], strict=True)
-            )
-            if support > best:
-                found, best = comment, support
+                for case in zip(mistaken[name], self.expected[name], outcomes[name], strict=True)
+            ]
+            fits = sum(alike(mistake, got) for mistake, _, got in cases)
+            if fits > best and any(
+                "value" in mistake and alike(mistake, got) and not alike(right, mistake)
+                for mistake, right, got in cases
+            ):
+                found, best = comment, fits
         return found
 
 

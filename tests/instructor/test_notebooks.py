@@ -1,0 +1,154 @@
+"""What is handed out: reproducible, complete, runnable, and without a word of the solution."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from conftest import ROOT, SEED
+from nbclient import NotebookClient
+
+from instructor.assignments import ASSIGNMENTS
+from instructor.grading import sentence
+from instructor.notebooks import marking_scheme, solution_notebook, student_notebook, write
+from instructor.problem import Problem, plain, source
+
+
+def run(notebook: nbformat.NotebookNode, capsys: pytest.CaptureFixture) -> str:
+    """What the cells print, run one after the other; the set-up cell has IPython's syntax and is left out."""
+    namespace: dict = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and not cell.source.startswith("# Set up"):
+            exec(cell.source, namespace)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_the_untouched_hand_out_runs_and_says_what_is_not_answered(name, capsys):
+    assignment = ASSIGNMENTS[name](SEED)
+    lines = run(student_notebook(assignment), capsys).splitlines()
+    assert {line.partition(":")[0] for line in lines} == {problem.name for problem in assignment.problems}
+    assert all("not answered yet" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_the_solutions_pass_their_own_checks(name, capsys):
+    lines = run(solution_notebook(ASSIGNMENTS[name](SEED)), capsys).splitlines()
+    assert lines
+    assert all("right for this example" in line or "% of the MACs" in line for line in lines)
+
+
+def test_the_hand_out_runs_in_a_notebook_set_up_cell_and_all():
+    notebook = student_notebook(ASSIGNMENTS["costs"](SEED))
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(ROOT)}}).execute()
+    outputs = [cell.outputs[0].text for cell in notebook.cells if cell.get("outputs")]
+    assert len(outputs) == 5
+
+
+def test_a_self_check_tells_expected_and_got_and_survives_an_error(capsys):
+    notebook = student_notebook(ASSIGNMENTS["costs"](SEED))
+    namespace: dict = {}
+    exec(notebook.cells[2].source, namespace)
+
+    def double(number):
+        return 10 // number
+
+    namespace["check"](double, [5], 10)
+    namespace["check"](double, [0], 0)
+    assert capsys.readouterr().out.splitlines() == [
+        "double(5,) should be 10, not 2",
+        "double: raised ZeroDivisionError: integer division or modulo by zero",
+    ]
+
+
+def secrets(problem: Problem) -> list[str]:
+    """Lines of the solution, sentences about mistakes, and hidden cases; not what the hand-out must say itself."""
+    said = problem.stub + problem.self_check + (source(problem.probe) if problem.probe else "")
+    solution = [line.strip() for line in source(problem.solution).splitlines()]
+    lines = [line for line in solution if len(line) > 20 and line not in said and not line.startswith("from ")]
+    assert lines
+    public = {json.dumps(plain(case)) for case in problem.examples}
+    cases = {json.dumps(plain(case)) for part in problem.parts for case in part.cases} - public
+    hidden = [case[1:-1] for case in cases if len(case) > 12 and case[1:-1] not in said]
+    return lines + hidden + [sentence(mistake) for mistake in problem.mistakes]
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+@pytest.mark.parametrize("seed", ["", "2031 spring", SEED])
+def test_no_hand_out_holds_solutions_mistakes_hidden_cases_or_the_seed(name, seed):
+    assignment = ASSIGNMENTS[name](seed)
+    notebook = student_notebook(assignment)
+    # As text, as it stands in the file: metadata and outputs are searched too.
+    released = [nbformat.writes(notebook), *(cell.source for cell in notebook.cells)]
+    for problem in assignment.problems:
+        for secret in secrets(problem):
+            escaped = json.dumps(secret, ensure_ascii=False)[1:-1]
+            assert not any(secret in text or escaped in text for text in released), secret
+    if seed:
+        assert not any(seed in text for text in released)
+    allowed = [{}, {"instructor": {"check": True}}]
+    allowed += [{"instructor": {"problem": problem.name}} for problem in assignment.problems]
+    assert all(dict(cell.metadata) in allowed and not cell.get("outputs") for cell in notebook.cells)
+
+
+def test_the_search_for_secrets_finds_them_in_the_solutions():
+    assignment = ASSIGNMENTS["costs"](SEED)
+    text = "\n".join(cell.source for cell in solution_notebook(assignment).cells)
+    for problem in assignment.problems:
+        assert any(secret in text for secret in secrets(problem))
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_the_same_seed_gives_the_same_bytes_and_another_gives_other_numbers(name, tmp_path):
+    one, again, other = (write(ASSIGNMENTS[name](seed), tmp_path / str(i)) for i, seed in enumerate(("x", "x", "y")))
+    assert [path.name for path in one] == [f"{name}.ipynb", f"{name}_solution.ipynb", f"{name}_marking.md"]
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in again]
+    assert one[0].read_bytes() != other[0].read_bytes()
+    for first, second in zip(ASSIGNMENTS[name]("x").problems, ASSIGNMENTS[name]("y").problems, strict=True):
+        assert first.parts != second.parts
+
+
+def test_hand_outs_do_not_depend_on_the_process():
+    """String hashes differ between processes; nothing may hang on the order of a set."""
+    script = "from instructor.assignments import ASSIGNMENTS as a; from instructor.notebooks import *;"
+    script += "names = ('costs', 'budget');"
+    script += "print([(student_notebook(a[n]('s')), marking_scheme(a[n]('s'))) for n in names])"
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env={"PYTHONHASHSEED": number},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for number in ("1", "2")
+    }
+    assert len(outputs) == 1
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_the_marking_scheme_names_every_part_and_mistake(name):
+    assignment = ASSIGNMENTS[name](SEED)
+    scheme = marking_scheme(assignment)
+    for problem in assignment.problems:
+        assert all(f"| {part.name} | {part.points} |" in scheme for part in problem.parts)
+        assert all(sentence(mistake) in scheme for mistake in problem.mistakes)
+    for question in assignment.by_hand:
+        assert all(what in scheme for what, _ in question.rubric)
+
+
+def test_every_code_cell_of_a_hand_out_but_the_set_up_is_plain_python():
+    for name in ASSIGNMENTS:
+        for cell in student_notebook(ASSIGNMENTS[name](SEED)).cells[2:]:
+            if cell.cell_type == "code":
+                ast.parse(cell.source)
+
+
+def test_the_plain_assignments_need_no_torch():
+    script = "import sys; from instructor.notebooks import *; from instructor.assignments import ASSIGNMENTS as a;"
+    script += "[student_notebook(a[n]('s')) for n in ('costs', 'budget')]; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
