@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from mobilenet_edu import exercises
@@ -66,6 +67,13 @@ def test_a_right_answer_is_correct_in_hand_picked_and_random_cases():
     verdict = verdict_of(lambda height, width: width * height)
     assert verdict.outcome == "correct"
     assert verdict.text == "Correct, in all 22 cases tried."
+
+
+def test_an_answer_that_is_wrong_in_a_single_case_is_wrong():
+    for wrong_case in set(AREA.all_cases()):
+        verdict = verdict_of(lambda *case, wrong_case=wrong_case: case[0] * case[1] + (case == wrong_case))
+        assert verdict.outcome == "wrong"
+        assert f"area(height={wrong_case[0]}, width={wrong_case[1]})" in verdict.text
 
 
 def test_a_right_answer_may_carry_its_arguments_under_other_names():
@@ -282,7 +290,14 @@ def sleeps(height, width):
     time.sleep(60)
 
 
-@pytest.mark.parametrize("answer", [loops, swallows, swallows_twice, sleeps])
+def answers_after_the_alarm(height, width):
+    try:
+        loops(height, width)
+    except Exception:
+        return height * width
+
+
+@pytest.mark.parametrize("answer", [loops, swallows, swallows_twice, sleeps, answers_after_the_alarm])
 def test_an_endless_answer_is_stopped_even_if_it_swallows_exceptions(answer):
     verdict = verdict_of(answer)
     assert verdict.outcome == "timed out"
@@ -476,10 +491,28 @@ def test_a_network_is_right_whatever_its_parts_are_called_and_whatever_their_ord
     assert separable.verdict(Block).outcome == "correct"
 
 
+def test_a_network_may_call_functions_instead_of_modules():
+    class Block(nn.Module):
+        def __init__(self, M, N):
+            super().__init__()
+            self.filters = nn.ParameterList([nn.Parameter(torch.ones(M, 1, 3, 3)), nn.Parameter(torch.ones(M))])
+            self.matrix = nn.ParameterList([nn.Parameter(torch.ones(N, M, 1, 1)), nn.Parameter(torch.ones(N))])
+
+        def forward(self, images):
+            filtered = F.conv2d(images, *self.filters, padding=1, groups=images.shape[1])
+            return F.conv2d(filtered, *self.matrix)
+
+    assert separable.verdict(Block).outcome == "correct"
+
+
 @pytest.mark.parametrize(
     ("network", "words"),
     [
         (lambda M, N: nn.Conv2d(M, N, 3, padding=1), "number of parameters"),
+        (
+            lambda M, N: nn.Sequential(nn.Conv2d(M, M, (1, 9), padding=(0, 4), groups=M), nn.Conv2d(M, N, 1)),
+            "shapes of the weights",
+        ),
         (lambda M, N: nn.Sequential(nn.Conv2d(M, M, 3, groups=M), nn.Conv2d(M, N, 1)), "shape of the output"),
         (lambda M, N: nn.Sequential(nn.Conv2d(M, N, 1), nn.Conv2d(M, M, 3, padding=1, groups=M)), "RuntimeError"),
         (lambda M, N: nn.Sequential(separable.reference(M, N), nn.ReLU()), "the values differ"),

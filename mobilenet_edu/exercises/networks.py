@@ -1,4 +1,4 @@
-"""What is compared when the answer to an exercise is a network: its weights, its groups and what it computes."""
+"""What is compared when the answer to an exercise is a network: its weights and what it computes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,18 @@ from torch import nn
 def behaviour(input_shape: Callable[..., tuple[int, ...]], training: bool = False) -> Callable[..., dict[str, Any]]:
     """An `Exercise.observe` for answers that return an ``nn.Module``.
 
-    The network is described by its number of parameters, its weights' shapes, the groups of its convolutions, and by
-    its output for a random image of ``input_shape(*case)`` once every parameter and buffer is filled with numbers that
-    depend on its shape alone. So the names and the order of the submodules do not matter.
+    The network is described by its number of parameters, by their shapes (which show the groups of a convolution), and
+    by its output for a random image of ``input_shape(*case)`` once every parameter and buffer is filled with numbers
+    that depend on its shape alone. So the names and the order of the submodules do not matter.
     """
 
     def observe(network: nn.Module, *case: Any) -> dict[str, Any]:
         network = _filled(network).train(training)
         image = _random(input_shape(*case))
         parameters = list(network.parameters())
-        convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
         description = {
             "number of parameters": sum(parameter.numel() for parameter in parameters),
             "shapes of the weights": sorted(tuple(parameter.shape) for parameter in parameters),
-            "groups of the convolutions": sorted(module.groups for module in convolutions),
         }
         try:
             with torch.no_grad():
