@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from instructor.assignments import ASSIGNMENTS
 from instructor.grading import sentence
 from instructor.notebooks import marking_scheme, solution_notebook, student_notebook, write
-from instructor.problem import Problem, plain, source
+from instructor.problem import Assignment, Problem, plain, source
 
 
 def run(notebook: nbformat.NotebookNode, capsys: pytest.CaptureFixture) -> str:
@@ -65,9 +65,10 @@ def test_a_self_check_tells_expected_and_got_and_survives_an_error(capsys):
     ]
 
 
-def secrets(problem: Problem) -> list[str]:
+def secrets(problem: Problem, assignment: Assignment) -> list[str]:
     """Lines of the solution, sentences about mistakes, and hidden cases; not what the hand-out must say itself."""
-    said = problem.stub + problem.self_check + (source(problem.probe) if problem.probe else "")
+    said = "".join(other.stub + other.self_check for other in assignment.problems)
+    said += "".join(source(other.probe) for other in assignment.problems if other.probe)
     solution = [line.strip() for line in source(problem.solution).splitlines()]
     lines = [line for line in solution if len(line) > 20 and line not in said and not line.startswith("from ")]
     assert lines
@@ -85,7 +86,7 @@ def test_no_hand_out_holds_solutions_mistakes_hidden_cases_or_the_seed(name, see
     # As text, as it stands in the file: metadata and outputs are searched too.
     released = [nbformat.writes(notebook), *(cell.source for cell in notebook.cells)]
     for problem in assignment.problems:
-        for secret in secrets(problem):
+        for secret in secrets(problem, assignment):
             escaped = json.dumps(secret, ensure_ascii=False)[1:-1]
             assert not any(secret in text or escaped in text for text in released), secret
     if seed:
@@ -99,7 +100,7 @@ def test_the_search_for_secrets_finds_them_in_the_solutions():
     assignment = ASSIGNMENTS["costs"](SEED)
     text = "\n".join(cell.source for cell in solution_notebook(assignment).cells)
     for problem in assignment.problems:
-        assert any(secret in text for secret in secrets(problem))
+        assert any(secret in text for secret in secrets(problem, assignment))
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
