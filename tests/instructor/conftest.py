@@ -18,6 +18,10 @@ from instructor.sandbox import SandboxError, check_sandbox  # noqa: E402
 SEED = "a seed for the tests"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "sandbox: needs a bwrap that works; skipped, visibly, where there is none")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, visibly, what needs a sandbox where there is none."""
     sandboxed = [item for item in items if item.get_closest_marker("sandbox")]
