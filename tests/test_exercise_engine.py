@@ -33,7 +33,7 @@ def make(**changes):
         "task": "Return the area.",
         "hints": ("idea", "formula", "line"),
         "cases": ((2, 3), (5, 5)),
-        "random_case": lambda rng: (rng.randint(1, 9), rng.randint(1, 9)),
+        "random_case": lambda rng: (rng.randint(1, 99), rng.randint(1, 99)),
         "covers": {"not square": lambda height, width: height != width},
         "alternative": lambda height, width: sum(height for _ in range(width)),
         "mistakes": (
@@ -432,6 +432,31 @@ def test_changed_arguments_are_named_and_do_not_spoil_later_checks():
         assert "smallest(numbers=[3, 1, 2])" in verdict.text
     assert smallest.verdict(lambda numbers: sorted(numbers)[0]).outcome == "correct"
     assert smallest.cases == (([3, 1, 2],),)
+
+
+def test_a_network_that_is_an_argument_must_stay_as_it_is():
+    layer = nn.Linear(2, 1)
+    first = make(cases=((1, layer),), random_case=lambda rng: (rng.randint(1, 9), layer), alternative=None, mistakes=())
+    by_reference = dataclasses.replace(first, reference=first_height)
+
+    def changes_the_mode(height, width):
+        width.eval()
+        return height
+
+    def changes_a_weight(height, width):
+        nn.init.zeros_(width.weight)
+        return height
+
+    assert by_reference.verdict(lambda height, width: height).outcome == "correct"
+    for answer in (changes_the_mode, changes_a_weight):
+        assert "changes its arguments" in by_reference.verdict(answer).text
+    assert layer.training
+    assert layer.weight.any()
+
+
+def first_height(height, width):
+    """The height."""
+    return height
 
 
 def test_a_check_outside_of_the_main_thread_works_without_an_alarm():
