@@ -181,7 +181,8 @@ def accuracy(model: nn.Module, split: Split) -> float:
 def saved_bytes(model: nn.Module, images: torch.Tensor) -> int:
     """Bytes that a forward pass in training mode keeps for the backward pass, parameters and buffers not counted.
 
-    A tensor that several operations keep counts once. The model is left as it was.
+    A tensor that several operations keep counts once, and a view counts as all of what it is a view of. The model is
+    left as it was.
 
     >>> saved_bytes(nn.Conv2d(1, 8, 3), torch.zeros(1, 1, 5, 5))  # the image: 25 numbers of 4 bytes
     100

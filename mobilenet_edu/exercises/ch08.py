@@ -9,6 +9,8 @@ from math import sqrt
 from random import Random
 from typing import Any
 
+import torch
+
 from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
 
 
@@ -40,7 +42,6 @@ check again, and read what it says. Put it back.""",
         "Add up the squares of the distances from the mean, divide by one less than the number of runs, take the root.",
         "Begin with the accuracies: `scores = [100 * count / total for count in correct]`.",
     ),
-    imports="from math import sqrt",
     cases=(([330, 338, 342], 360), ([90, 90], 100), ([0, 1000], 1000)),
     random_case=_random_scores,
     covers={
@@ -99,7 +100,7 @@ def mean_and_spread(correct, total):
     scores = [100 * count / total for count in correct]
     mean = sum(scores) / len(scores)
     squares = sum((score - mean) ** 2 for score in scores)
-    return mean, sqrt(squares / (len(scores) - 1))
+    return mean, (squares / (len(scores) - 1)) ** 0.5
 
 
 def _random_trials(rng: Random) -> tuple:
@@ -248,9 +249,9 @@ must be a random sample of all of it; the same `seed` must give the same sets. (
     hints=(
         "Put all indices into a random order first. What is left to do is cutting.",
         "The first `held_out` of the shuffled list, the next `held_out`, and the rest.",
-        "Begin with `order = list(range(count))`, and let `Random(seed)` shuffle it.",
+        "Begin with `generator = torch.Generator().manual_seed(seed)`, and look up `torch.randperm`.",
     ),
-    imports="from random import Random",
+    imports="import torch",
     cases=((100, 20, 0), (60, 10, 1)),
     random_case=_random_sizes,
     covers={
@@ -294,8 +295,8 @@ pictures of one writer in the same set, if it knew the writers; scikit-learn's `
 )
 def three_sets(count, held_out, seed):
     """Indices to train, to validate and to test with."""
-    order = list(range(count))
-    Random(seed).shuffle(order)
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(count, generator=generator).tolist()
     test = order[:held_out]
     validation = order[held_out : 2 * held_out]
     return order[2 * held_out :], validation, test
