@@ -100,8 +100,6 @@ def solutions(paths: list[Path]) -> str:
     ]
     for path in paths:
         chapter = chapter_module(path)
-        if chapter is None:
-            continue
         parts.append(f"## Chapter {_number(chapter)}: {_title(path)}")
         for exercise, heading in zip(exercises_of(chapter), exercise_headings(chapter), strict=True):
             parts += [f"### {heading}", f"[The question]({path.name}#{slug(heading)})"]
@@ -118,20 +116,18 @@ def slug(heading: str) -> str:
 
 
 def pages() -> list[Path]:
-    """The chapters that have a place for exercises."""
-    return [path for path in sorted(BOOK.glob("[0-9][0-9]_*.ipynb")) if '"exercises"' in path.read_text("utf-8")]
+    """The chapters that have exercises."""
+    return [path for path in sorted(BOOK.glob("[0-9][0-9]_*.ipynb")) if chapter_module(path)]
 
 
 def out_of_date(paths: list[Path]) -> dict[Path, str]:
     """For each notebook that must change, what it must contain."""
     texts = {}
     for path in paths:
-        chapter = chapter_module(path)
-        if chapter is not None:
-            text = path.read_text("utf-8")
-            new = nbformat.writes(filled(nbformat.reads(text, as_version=4), chapter)) + "\n"
-            if new != text:
-                texts[path] = new
+        text = path.read_text("utf-8")
+        new = nbformat.writes(filled(nbformat.reads(text, as_version=4), chapter_module(path))) + "\n"
+        if new != text:
+            texts[path] = new
     return texts
 
 
