@@ -2,8 +2,6 @@
 
 import ast
 import re
-import subprocess
-import sys
 from collections import Counter
 from itertools import pairwise
 
@@ -195,9 +193,9 @@ def test_the_listing_for_teachers_names_every_exercise_and_every_essay():
     assert len({row[0] for row in table}) == len(table)
 
 
-def test_the_listing_is_printed_as_text_or_as_markdown():
-    for arguments, begins in ([], "exercise "), (["--markdown"], "| exercise "):
-        command = [sys.executable, "-m", "mobilenet_edu.exercises", *arguments]
-        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        assert printed.startswith(begins)
-        assert "The MACs of any convolution" in printed
+@pytest.mark.parametrize(("arguments", "begins"), [([], "exercise "), (["--markdown"], "| exercise ")])
+def test_the_listing_is_printed_as_text_or_as_markdown(arguments, begins, capsys):
+    listing.main(arguments)
+    printed = capsys.readouterr().out
+    assert printed.startswith(begins)
+    assert "The MACs of any convolution" in printed

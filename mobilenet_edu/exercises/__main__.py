@@ -26,7 +26,12 @@ def rows() -> list[tuple]:
     return table
 
 
-if __name__ == "__main__":
-    markdown = sys.argv[1:] == ["--markdown"]
+def main(arguments: list[str]) -> None:
+    """Print the table, in Markdown if the arguments ask for it."""
+    markdown = arguments == ["--markdown"]
     aligned = {"disable_numparse": True, "colalign": ("left", "left", "right", "left", "right", "left", "right")}
     print(tabulate(rows(), HEADERS, tablefmt="pipe" if markdown else "simple", **aligned))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -83,9 +83,10 @@ STILL_A_GAP = Verdict("not answered", "Not answered yet: your function still has
 
 @dataclass
 class _Trial:
-    """One call of an answer: its arguments, what the reference gives, and what the answer gave."""
+    """One call of an answer: its arguments, what the reference returns (and how that is seen), what the answer gave."""
 
     case: Case
+    right: Any
     expected: Any
     got: Any = None
     complaint: str | None = None
@@ -154,7 +155,10 @@ class Exercise:
             return NOT_ANSWERED
         if not callable(answer):
             return Verdict("error", f"Error: check the function itself, `check({self.name})`, not {kind_of(answer)}.")
-        trials = [_Trial(case, self._observed(self.reference, case)) for case in self.all_cases()]
+        trials = []
+        for case in self.all_cases():
+            right = self.reference(*copy.deepcopy(case))
+            trials.append(_Trial(case, right, expected=self.observe(right, *copy.deepcopy(case))))
         tried: list[_Trial] = []
         printed = CappedOutput()
 
@@ -171,7 +175,7 @@ class Exercise:
         arguments = copy.deepcopy(trial.case)
         trial.got = answer(*arguments)
         trial.changed_arguments = not same(trial.case, arguments)
-        trial.complaint = wrong_type(self.reference(*copy.deepcopy(trial.case)), trial.got)
+        trial.complaint = wrong_type(trial.right, trial.got)
         if trial.complaint:
             return
         trial.got = self.observe(trial.got, *copy.deepcopy(trial.case))
