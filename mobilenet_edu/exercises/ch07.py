@@ -463,7 +463,7 @@ def _complaint(choice, max_macs, max_params, max_elements) -> str | None:
 
 
 @exercise(
-    title="A client asks",
+    title="A client asks: which network for a doorbell?",
     goal=3,
     level=4,
     minutes=20,
