@@ -50,7 +50,7 @@ def with_stride(body: str) -> dict:
 
 
 # In the place of {folder} stands the class's folder, of {port} a server on this machine.
-ENDLESS = {
+COSTS_A_PART = {
     "loops": with_stride("while True: pass"),
     "loops and swallows interrupts": with_stride(
         "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
@@ -61,8 +61,17 @@ ENDLESS = {
     ),
     "prints without end": with_stride("while True: print('x' * 10**6)"),
     "sleeps": with_stride("import time; time.sleep(10**6)"),
+    "endless recursion": with_stride("import sys; sys.setrecursionlimit(10**9)\nf = lambda: f()\nreturn f()"),
+    "fills memory": with_stride("hoard = []\nwhile True: hoard.append(bytearray(10**8))"),
+    "a number without end": with_stride("return 10 ** 10_000_000"),
+    "an answer without end": with_stride("return 'x' * 10**8"),
+    "looks for the references": with_stride(
+        "import os\nassert [p for p, _, names in os.walk('/') if 'costs.py' in names or 'grades.csv' in names]"
+    ),
+    "reads the next request": with_stride("import os\nos.read(3, 10**6)"),
+    "crashes Python": with_stride("import ctypes; ctypes.string_at(0)"),
 }  # fmt: skip
-ENDS_IN_CONV = {
+COSTS_AN_ANSWER = {
     "raises": answer("raise RuntimeError('no')"),
     "raises what cannot be printed": answer(
         "class Bad(BaseException):\n    def __str__(self): raise self\n    __repr__ = __str__\nraise Bad"
@@ -74,7 +83,6 @@ ENDS_IN_CONV = {
     "forks": answer("import os\nwhile True: os.fork()"),
     "starts threads": answer("import threading\nwhile True: threading.Thread(target=input).start()"),
     "starts a program": honest_after("import subprocess\nsubprocess.run(['true'])"),
-    "fills memory": answer("hoard = []\nwhile True: hoard.append(bytearray(10**8))"),
     "fills memory by copying": answer("import os\nwhile True: os.posix_spawn('/usr/bin/true', ['true'], {})"),
     "fills the disk": answer("open('/tmp/x', 'w')"),
     "fills any disk": honest_after(
@@ -87,9 +95,6 @@ ENDS_IN_CONV = {
     "deletes a grade": honest_after("import os\nos.remove('{folder}/grades.csv')"),
     "reads a neighbour": honest_after("assert open('{folder}/in/neighbour.ipynb').read()"),
     "reads the references": honest_after("import instructor.assignments"),
-    "looks for the references": honest_after(
-        "import os\nassert [p for p, _, names in os.walk('/') if 'costs.py' in names or 'grades.csv' in names]"
-    ),
     "reads the password file": honest_after("assert open('/etc/passwd').read()"),
     "reads another process": honest_after("import os\nassert os.listdir('/proc')"),
     "reads the environment": honest_after("import os\nassert 'HOME' in os.environ"),
@@ -107,21 +112,16 @@ ENDS_IN_CONV = {
     "a subclass of int": answer("class Int(int):\n    def __eq__(self, other): return True\nreturn Int(1)"),
     "a subclass of dict": answer("class Dict(dict):\n    def __eq__(self, other): return True\nreturn Dict()"),
     "not a number": answer("return float('nan')"),
-    "a number without end": answer("return 10 ** 10_000_000"),
-    "an answer without end": answer("return 'x' * 10**8"),
     "a deep answer": answer("deep = []\nfor _ in range(10**5): deep = [deep]\nreturn deep"),
     "an answer that contains itself": answer("loop = []; loop.append(loop); return loop"),
-    "endless recursion": answer("import sys; sys.setrecursionlimit(10**9)\nf = lambda: f()\nreturn f()"),
-    "crashes Python": answer("import ctypes; ctypes.string_at(0)"),
 }  # fmt: skip
 # These may spoil more of their own answers than conv_macs.
-SPOILS_ITSELF = {
+COSTS_ITS_AUTHOR = {
     "forges a result on every descriptor": answer(
         "import os\nfor descriptor in range(64):\n    try: os.write(descriptor, b'{\"value\": 1}\\n' * 9)\n"
         "    except OSError: pass\nreturn 1"
     ),
     "closes every descriptor": answer("import os; os.closerange(0, 64); return 1"),
-    "reads the next request": answer("import os\nfor descriptor in range(3, 64):\n    os.read(descriptor, 10**6)"),
     "patches json": solved(extra="import json; json.dumps = lambda *a, **k: '{\"value\": true}'", conv_macs=None),
     "patches builtins": solved(
         extra="import builtins\nbuiltins.len = builtins.isinstance = builtins.type = lambda *a: True", conv_macs=None
@@ -193,7 +193,7 @@ MANGLED = {
     "a cell that exits": (solved(extra="import os; os._exit(0)"), ALL),
     "a package that is not there": (solved(extra="import seaborn_that_nobody_has"), ALL),
     "a huge cell": (solved(extra="x = '" + "x" * 10_000_000 + "'"), ALL),
-    "a cell of many lines": (solved(extra="x = 1\n" * 300_000), ALL),
+    "a cell of many lines": (solved(extra="x = 1\n" * 100_000), ALL),
     "a deep cell": (solved(extra="(" * 10**5 + ")" * 10**5), ALL),
     "a cell that is no text": (solved(extra="\0\ud800"), ALL),
     "source in lines": (
@@ -236,9 +236,9 @@ def graded(tmp_path_factory):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         for name, notebook in {
-            **ENDLESS,
-            **ENDS_IN_CONV,
-            **SPOILS_ITSELF,
+            **COSTS_A_PART,
+            **COSTS_AN_ANSWER,
+            **COSTS_ITS_AUTHOR,
             **{k: v[0] for k, v in MANGLED.items()},
         }.items():
             text = notebook if isinstance(notebook, str) else json.dumps(notebook)
@@ -259,19 +259,19 @@ def graded(tmp_path_factory):
     return rows, files == after, workers() - before
 
 
-@pytest.mark.parametrize("name", ENDLESS)
-def test_an_endless_answer_costs_the_part_that_never_ends(graded, name):
+@pytest.mark.parametrize("name", COSTS_A_PART)
+def test_an_attack_costs_the_part_that_it_is_in(graded, name):
     row = graded[0][name]
     assert int(row["points"]) == ALL - 2
     assert row["One count for sound, pictures and video: a stride"] == "0"
 
 
-@pytest.mark.parametrize("name", ENDS_IN_CONV)
+@pytest.mark.parametrize("name", COSTS_AN_ANSWER)
 def test_an_attack_costs_the_answer_that_it_is_in(graded, name):
     assert int(graded[0][name]["points"]) == ALL - CONV
 
 
-@pytest.mark.parametrize("name", SPOILS_ITSELF)
+@pytest.mark.parametrize("name", COSTS_ITS_AUTHOR)
 def test_taking_over_the_worker_gains_nothing(graded, name):
     assert int(graded[0][name]["points"]) <= ALL - (0 if name == "patches math" else CONV)
 
@@ -299,7 +299,7 @@ def test_no_process_is_left(graded):
 def test_without_the_sandbox_an_attack_gets_through(name, tmp_path):
     """So they are attacks, and it is the sandbox that stops them."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        text = json.dumps(ENDS_IN_CONV[name]).replace("{folder}", str(tmp_path))
+        text = json.dumps(COSTS_AN_ANSWER[name]).replace("{folder}", str(tmp_path))
         hand_in(tmp_path / "in", "Ann", text.replace("{port}", str(server.getsockname()[1])))
         hand_in(tmp_path / "in", "neighbour", solved())
         command = ["grade", "costs", str(tmp_path / "in"), "--seed", SEED, "--no-sandbox"]
