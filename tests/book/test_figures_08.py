@@ -1,0 +1,124 @@
+"""The data behind the figures and tables of chapter 8, worked out again from the stored runs and the networks."""
+
+import csv
+import statistics
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from drawn import figures
+
+from mobilenet_edu import training
+from mobilenet_edu.network import ConvMobileNet, MobileNetV1
+
+DATA = Path(training.__file__).parent / "data" / "digits.csv"
+RUNS = list(csv.DictReader(DATA.read_text(encoding="utf-8").splitlines()))
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    return figures("08")
+
+
+def accuracies(experiment, network, width):
+    found = [
+        run
+        for run in RUNS
+        if (run["experiment"], run["network"], run["width_multiplier"]) == (experiment, network, width)
+    ]
+    return {(run["split"], run["seed"]): int(run["test_correct"]) / 3.6 for run in found}
+
+
+def test_the_larger_digits_are_the_smaller_ones_enlarged(chapter):
+    seen = chapter["fig-digits"]
+    for above, below in zip(*seen["axes"], strict=True):
+        small, large = (torch.tensor(ax.images[0].get_array().data)[None, None] for ax in (above, below))
+        assert (small.shape[-1], large.shape[-1]) == (8, 32)
+        torch.testing.assert_close(F.interpolate(small, size=(32, 32), mode="bilinear"), large)
+
+
+def test_each_dot_is_a_run_and_each_line_joins_the_means(chapter):
+    lines = chapter["fig-widths"]["axes"].lines
+    drawn = {
+        name: [line.get_ydata() for line in lines[start : start + 5]]
+        for name, start in (("separable", 0), ("dense", 5))
+    }
+    for network, (*dots, means) in drawn.items():
+        runs = [accuracies("width", network, width) for width in ("0.0625", "0.125", "0.25", "0.5")]
+        for group, drawn_group in zip(runs, dots, strict=True):
+            assert sorted(group.values()) == pytest.approx(sorted(drawn_group))
+        assert list(means) == pytest.approx([statistics.mean(group.values()) for group in runs])
+
+
+def test_what_the_text_says_about_the_widths_holds(chapter):
+    seen = chapter["fig-widths"]
+    means = {}
+    for width in seen["widths"]:
+        separable, dense = (accuracies("width", network, str(width)) for network in ("separable", "dense"))
+        lost = [dense[run] - separable[run] for run in separable]
+        assert seen["points_lost"](width) == pytest.approx(lost)
+        means[width] = statistics.mean(lost)
+        if width == 0.25:
+            assert min(lost) >= 0
+            assert sum(points == 0 for points in lost) == 1
+        if width == 0.5:
+            assert statistics.stdev(lost) > means[width]
+    assert list(means.values()) == sorted(means.values(), reverse=True)
+
+
+def test_no_network_of_the_widths_is_two_points_above_the_linear_model():
+    linear = statistics.mean(accuracies("linear", "logistic regression", "1.0").values())
+    best = max(
+        statistics.mean(accuracies("width", network, width).values())
+        for network in ("separable", "dense")
+        for width in ("0.0625", "0.125", "0.25", "0.5")
+    )
+    assert linear < best < linear + 2
+
+
+def test_the_careless_recipe_costs_the_separable_network_nearly_twice_as_much():
+    losses = []
+    for network in ("separable", "dense"):
+        careful, careless = (accuracies(experiment, network, "0.25") for experiment in ("width", "careless"))
+        losses.append(statistics.mean(careful.values()) - statistics.mean(careless.values()))
+    assert 1.7 < losses[0] / losses[1] < 2
+
+
+def test_the_confusion_matrix_counts_each_test_image_once(chapter):
+    seen = chapter["fig-confusion"]
+    labels = training.digits().test.labels.tolist()
+    read = training.predict(training.load_digit_reader(), training.digits().test.images).tolist()
+    texts = {text.get_position()[::-1]: int(text.get_text()) for text in seen["axes"].texts}  # (written, read)
+    for written in range(10):
+        for as_digit in range(10):
+            count = sum(pair == (written, as_digit) for pair in zip(labels, read, strict=True))
+            assert texts.get((written, as_digit), 0) == count
+    off = sorted(count for (written, as_digit), count in texts.items() if written != as_digit)
+    assert off[-2:] == [2, 3]
+    assert max(range(10), key=lambda digit: sum(n for (w, r), n in texts.items() if w == digit != r)) == 8
+
+
+def test_two_filters_answer_one_to_ink_and_one_to_paper(chapter):
+    seen = chapter["fig-filters"]
+    stem, images = training.load_digit_reader().stem, torch.cat([part.images for part in training.digits()])
+    with torch.no_grad():
+        largest = stem.norm(stem.conv(images)).amax((0, 2, 3))
+    alive = (largest > 0).tolist()
+    assert alive == [bool(m.max() > 0) for m in seen["maps"]] == [False, False, True, True]
+    ink, paper = stem.conv.weight[2:]
+    assert (ink > 0).all()
+    assert (paper < 0).all()
+
+
+def test_the_lines_of_memory_cross_where_the_text_says(chapter):
+    seen = chapter["fig-memory"]
+    once = {"separable": MobileNetV1(), "dense twin": ConvMobileNet()}
+    for line, (name, network) in zip(seen["axes"].lines, once.items(), strict=False):
+        start, end = line.get_ydata()
+        assert start == pytest.approx(12e-6 * sum(p.numel() for p in network.parameters()))
+        assert end - start == pytest.approx(64e-6 * seen["kept"][name])
+    (above, below) = (line.get_ydata() for line in seen["axes"].lines[:2])
+    batch = 64 * (below[0] - above[0]) / ((above[1] - above[0]) - (below[1] - below[0]))
+    assert seen["crossing"] - 1 < batch < seen["crossing"]
+    assert seen["axes"].lines[2].get_xdata()[0] == seen["crossing"]
