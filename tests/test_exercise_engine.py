@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 from torch import nn
 
 from mobilenet_edu import exercises
@@ -472,6 +474,29 @@ def test_an_answer_cannot_learn_from_one_case_what_the_next_will_be():
     names = {make().name, AREA.name}
     assert names == {"area"}
     assert len(set(AREA.all_cases())) > 15
+
+
+def test_a_notebook_goes_on_after_every_hostile_answer():
+    cells = [
+        "import dataclasses, sys, time\nfrom mobilenet_edu import exercises",
+        "check = dataclasses.replace(exercises.ch02.conv2d_macs, seconds=0.2).check",
+        "def endless(*layer):\n    while True:\n        try:\n            time.sleep(1)\n        except: pass",
+        "check(endless)",
+        "def leaves(*layer):\n    sys.exit('gone')",
+        "check(leaves)",
+        "def floods(*layer):\n    print('x' * 2**20)\n    return 1 / 0",
+        "check(floods)",
+        "check(exercises.ch02.conv2d_macs.reference)",
+    ]
+    notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+    NotebookClient(notebook, timeout=60, kernel_name="python3", coalesce_streams=True).execute()
+    said = ["".join(output.text for output in cell.outputs) for cell in notebook.cells]
+    assert said[3].startswith("Timed out")
+    assert "SystemExit: gone" in said[5]
+    assert "`sys.exit('gone')`" in said[5]
+    assert "ZeroDivisionError" in said[7]
+    assert len(said[7]) < 1000
+    assert said[8].startswith("Correct")
 
 
 # Networks
