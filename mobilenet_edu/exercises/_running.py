@@ -40,7 +40,10 @@ class CappedOutput(io.TextIOBase):
 
 
 def within(seconds: float, run: Callable[[], None], printed: CappedOutput) -> BaseException | None:
-    """Call ``run`` with a time limit and its output kept; return what it raised, if anything."""
+    """Call ``run`` with a time limit and its output kept; return what it raised, if anything.
+
+    What ends the process itself, such as ``os._exit`` or a crash in C, is beyond it.
+    """
     alarms = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
     armed = True
     pause = GRACE
