@@ -294,13 +294,17 @@ def shallow_mobilenet(
 
 
 def _thin(channels: int, width_multiplier: float) -> int:
+    _multiplier(width_multiplier)
+    thin = int(channels * width_multiplier)
+    if thin < 1:
+        raise ValueError(f"width_multiplier={width_multiplier!r} must leave at least 1 of {channels} channels, not 0")
+    return thin
+
+
+def _multiplier(width_multiplier: float) -> None:
     if type(width_multiplier) not in (int, float):
         raise TypeError(
             f"width_multiplier={width_multiplier!r} must be a number, not {type(width_multiplier).__name__}"
         )
     if not (math.isfinite(width_multiplier) and width_multiplier > 0):
         raise ValueError(f"width_multiplier={width_multiplier!r} must be positive and finite")
-    thin = int(channels * width_multiplier)
-    if thin < 1:
-        raise ValueError(f"width_multiplier={width_multiplier!r} must leave at least 1 of {channels} channels, not 0")
-    return thin

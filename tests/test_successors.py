@@ -1,0 +1,269 @@
+"""MobileNet V1's relatives: our counts against other libraries' networks and against what was published."""
+
+import importlib.util
+import subprocess
+import sys
+from math import floor
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from mobilenet_edu.architecture import mobilenet_v1
+from mobilenet_edu.cost import Cost
+from mobilenet_edu.counting import count_cost
+from mobilenet_edu.successors import TABLE_2, checkpoints, inverted_residual, mobilenet_v2, networks, round_width
+
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+BY_NAME = {network.name: network for network in networks()}
+
+
+def macs_and_params(build, resolution=224):
+    """Counted by PyTorch, on a network without data."""
+    with torch.device("meta"):
+        network = build().eval()
+        with FlopCounterMode(display=False) as counter:
+            network(torch.empty(2, 3, resolution, resolution))
+    return counter.get_total_flops() // 4, sum(p.numel() for p in network.parameters())
+
+
+def ours(name):
+    return BY_NAME[name].cost.macs, BY_NAME[name].cost.params
+
+
+@pytest.fixture(scope="module")
+def transformers():
+    return pytest.importorskip("transformers")
+
+
+def theirs_v2(transformers, width_multiplier=1.0, **more):
+    config = transformers.MobileNetV2Config(
+        depth_multiplier=width_multiplier, num_labels=1000, tf_padding=False, **more
+    )
+    return transformers.MobileNetV2ForImageClassification(config)
+
+
+@pytest.mark.parametrize(("width_multiplier", "resolution"), [(1.0, 224), (1.4, 224), (1.0, 193), (1.3, 96)])
+def test_mobilenet_v2_costs_what_transformers_builds(transformers, width_multiplier, resolution):
+    counted = macs_and_params(lambda: theirs_v2(transformers, width_multiplier), resolution)
+    network = mobilenet_v2(width_multiplier, resolution)
+    assert (network.cost.macs, network.cost.params) == counted
+
+
+@pytest.mark.parametrize("width_multiplier", [0.35, 0.5, 0.75])
+def test_a_thin_mobilenet_v2_keeps_its_last_1280_channels(transformers, width_multiplier):
+    def build():
+        return theirs_v2(transformers, width_multiplier, finegrained_output=True)
+
+    network = mobilenet_v2(width_multiplier)
+    assert (network.cost.macs, network.cost.params) == macs_and_params(build)
+    assert network.classifier.in_channels == 1280
+
+
+def test_efficientnet_b0_costs_what_transformers_builds(transformers):
+    config = transformers.EfficientNetConfig(
+        width_coefficient=1.0, depth_coefficient=1.0, image_size=224, hidden_dim=1280, num_labels=1000
+    )
+    counted = macs_and_params(lambda: transformers.EfficientNetForImageClassification(config))
+    assert counted == ours("EfficientNet-B0")
+
+
+def test_convnext_t_costs_what_transformers_builds(transformers):
+    config = transformers.ConvNextConfig(num_labels=1000)
+    counted = macs_and_params(lambda: transformers.ConvNextForImageClassification(config))
+    assert counted == ours("ConvNeXt-T")
+
+
+def test_count_cost_agrees_on_a_real_mobilenet_v2(transformers):
+    counted = count_cost(theirs_v2(transformers), (3, 64, 64))
+    network = mobilenet_v2(1.0, 64)
+    assert counted == network.cost
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "theirs", "resolution"),
+    [
+        ("MobileNet V2", "mobilenetv2_100", 224),
+        ("MobileNet V2 1.4", "mobilenetv2_140", 224),
+        ("MobileNet V3-Large", "mobilenetv3_large_100", 224),
+        ("MobileNet V3-Small", "mobilenetv3_small_100", 224),
+        ("MnasNet-A1", "semnasnet_100", 224),
+        ("EfficientNet-B0", "efficientnet_b0", 224),
+        ("RepVGG-A0", "repvgg_a0", 224),
+        ("Xception", "legacy_xception", 299),
+        ("ConvNeXt-T", "convnext_tiny", 224),
+    ],
+)
+def test_networks_cost_what_timm_builds(name, theirs, resolution):
+    if importlib.util.find_spec("timm") is None:
+        pytest.skip("timm is not installed")
+    specification = importlib.util.spec_from_file_location("timm_manifest", EXPERIMENTS / "timm_manifest.py")
+    script = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(script)
+    script.timm_mobilenet()  # stands in for torchvision
+    from timm import create_model
+    from timm.utils.model import reparameterize_model
+
+    assert macs_and_params(lambda: reparameterize_model(create_model(theirs)), resolution) == ours(name)
+
+
+# https://docs.pytorch.org/vision/stable/models.html prints num_params and GFLOPS (which are MACs) for each network.
+@pytest.mark.parametrize(
+    ("name", "params", "gmacs"),
+    [
+        ("MobileNet V2", 3504872, "0.30"),
+        ("MobileNet V3-Large", 5483032, "0.22"),
+        ("MobileNet V3-Small", 2542856, "0.06"),
+        ("ShuffleNet V2 1×", 2278604, "0.14"),
+        ("EfficientNet-B0", 5288548, "0.39"),
+        ("ConvNeXt-T", 28589128, "4.46"),
+    ],
+)
+def test_torchvision_publishes_the_same_counts(name, params, gmacs):
+    macs, counted = ours(name)
+    assert counted == params
+    assert f"{macs / 1e9:.2f}" == gmacs
+
+
+class _ShuffleBlock(nn.Module):
+    """A block of ShuffleNet V2, written as the paper draws it."""
+
+    def __init__(self, in_channels, out_channels, stride):
+        super().__init__()
+        self.stride, half = stride, out_channels // 2
+        right = in_channels if stride == 2 else half
+
+        def unit(conv):
+            return nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels))
+
+        def filters(channels):
+            return unit(nn.Conv2d(channels, channels, 3, stride, 1, groups=channels, bias=False))
+
+        def mix(channels):
+            return unit(nn.Conv2d(channels, half, 1, bias=False))
+
+        self.left = nn.Sequential(filters(in_channels), mix(in_channels)) if stride == 2 else nn.Identity()
+        self.right = nn.Sequential(mix(right), filters(half), mix(half))
+
+    def forward(self, x):
+        left, right = (x, x) if self.stride == 2 else x.chunk(2, 1)
+        return torch.cat([self.left(left), self.right(right)], 1)
+
+
+def shufflenet_v2():
+    layers, channels = [nn.Conv2d(3, 24, 3, 2, 1, bias=False), nn.BatchNorm2d(24), nn.MaxPool2d(3, 2, 1)], 24
+    for out_channels, repeats in ((116, 4), (232, 8), (464, 4)):
+        for repeat in range(repeats):
+            layers.append(_ShuffleBlock(channels, out_channels, 1 if repeat else 2))
+            channels = out_channels
+    layers += [nn.Conv2d(channels, 1024, 1, bias=False), nn.BatchNorm2d(1024), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(1024, 1000))
+
+
+def test_shufflenet_v2_costs_what_its_blocks_cost():
+    assert macs_and_params(shufflenet_v2) == ours("ShuffleNet V2 1×")
+
+
+def test_xception_has_the_parameters_that_its_paper_prints_to_the_last_digit():
+    assert ours("Xception")[1] == 22_855_952
+
+
+def test_mobilenet_v1_is_the_one_that_the_book_has_built():
+    assert BY_NAME["MobileNet V1"].cost == mobilenet_v1().cost
+
+
+def test_what_papers_print_comes_out_or_does_not():
+    verdicts = {network.name: (network.macs.verdict, network.params.verdict) for network in networks()}
+    assert verdicts == {
+        "Xception": ("not checked", "equal"),
+        "MobileNet V1": ("equal", "equal"),
+        "MobileNet V2": ("equal another way", "equal another way"),
+        "MobileNet V2 1.4": ("not reproduced", "not reproduced"),
+        "ShuffleNet V2 1×": ("not reproduced", "not checked"),
+        "MnasNet-A1": ("equal", "equal"),
+        "MobileNet V3-Large": ("not reproduced", "equal another way"),
+        "MobileNet V3-Small": ("equal another way", "equal"),
+        "EfficientNet-B0": ("equal", "equal"),
+        "RepVGG-A0": ("equal", "equal another way"),
+        "ConvNeXt-T": ("equal", "equal"),
+    }
+
+
+def test_no_paper_of_these_prints_flops_whatever_it_calls_them():
+    for network in networks():
+        assert not any(way.startswith("FLOPs") for way in network.macs.agrees)
+    assert sum("FLOP" in network.macs.quantity.upper() for network in networks()) == 4
+
+
+def test_every_released_mobilenet_v2_has_its_printed_macs_once_digits_are_cut_off():
+    assert len(checkpoints()) == 22
+    for checkpoint in checkpoints():
+        assert floor(checkpoint.macs.ours_in_unit) == int(checkpoint.macs.printed)
+
+
+def test_every_released_mobilenet_v2_has_its_printed_parameters_as_bare_weights():
+    for checkpoint in checkpoints():
+        assert f"{checkpoint.architecture.weights / 1e6:.2f}" == checkpoint.params.printed
+        assert checkpoint.params.verdict == "equal"
+
+
+def test_the_first_block_has_no_expansion_or_the_network_would_not_cost_300_million():
+    first = mobilenet_v2().blocks[0]
+    assert [layer.name for layer in first] == ["blocks.0.depthwise", "blocks.0.project"]
+    with_expansion = mobilenet_v2().cost.macs + 32 * 32 * 112 * 112
+    assert with_expansion == 313_619_328
+
+
+def test_seventeen_blocks_and_a_last_convolution():
+    network = mobilenet_v2()
+    assert len(network.blocks) == sum(repeats for _, _, repeats, _ in TABLE_2) + 1 == 18
+    assert network.pooling.input_size == (7, 7)
+    for before, after in zip(network.layers, network.layers[1:], strict=False):
+        assert after.in_channels == before.out_channels
+        assert after.input_size == (before.output_size if after.kind != "classifier" else (1, 1))
+
+
+@pytest.mark.parametrize(("stride", "expansion"), [(1, 6), (2, 6), (1, 1), (2, 3)])
+def test_an_inverted_residual_costs_what_its_modules_cost(stride, expansion):
+    wide = 8 * expansion
+    convolutions = [nn.Conv2d(8, wide, 1, bias=False)] if expansion > 1 else []
+    convolutions += [
+        nn.Conv2d(wide, wide, 3, stride, 1, groups=wide, bias=False),
+        nn.Conv2d(wide, 12, 1, bias=False),
+    ]
+    module = nn.Sequential(*(part for conv in convolutions for part in (conv, nn.BatchNorm2d(conv.out_channels))))
+    layers = inverted_residual("block", 8, 12, stride, expansion, (9, 14))
+    assert sum((layer.cost for layer in layers), Cost()) == count_cost(module, (8, 9, 14))
+
+
+def test_widths_are_rounded_to_the_nearest_multiple_of_eight_but_lose_no_tenth():
+    for channels in range(1, 2000):
+        width = round_width(channels)
+        assert width % 8 == 0
+        assert width >= 0.9 * channels
+        nearest = max(8, min(range(0, channels + 8, 8), key=lambda m, c=channels: (abs(m - c), -m)))
+        assert width == nearest or (nearest < 0.9 * channels and width == nearest + 8)
+
+
+def test_a_network_costs_the_sum_of_its_kinds():
+    for network in networks():
+        assert sum(network.cost_by_kind().values(), Cost()) == network.cost
+
+
+@pytest.mark.parametrize("width_multiplier", [0, -1.0, float("nan"), float("inf")])
+def test_a_width_that_leaves_nothing_is_refused(width_multiplier):
+    with pytest.raises(ValueError, match="width_multiplier"):
+        mobilenet_v2(width_multiplier)
+
+
+def test_a_width_that_is_no_number_is_refused():
+    with pytest.raises(TypeError, match="width_multiplier"):
+        mobilenet_v2("1.0")
+
+
+def test_successors_need_no_torch():
+    code = "import sys, mobilenet_edu.successors as s; s.networks(); print({'torch', 'numpy'} & {*sys.modules})"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
