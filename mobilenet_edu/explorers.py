@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -222,6 +223,7 @@ def _activations(width_multiplier: float, resolution: int) -> tuple[int, int]:
     return max(outputs), sum(outputs)
 
 
+@cache
 def _network_table() -> dict[str, list[int]]:
     """``percent-resolution`` → MACs and parameters of the three kinds of convolution, features that the classifier
     reads, elements of the largest convolution output and of all. What the classifier costs follows from its classes."""

@@ -164,7 +164,10 @@ def repair_tables(page: BeautifulSoup) -> None:
     """Tables that scroll by themselves, and heads that say what they are heads of."""
     for table in page.select("article table"):
         for cell in table.select("thead th"):
-            cell["scope"] = "col"
+            if cell.get_text(strip=True):
+                cell["scope"] = "col"
+            else:
+                cell.name = "td"  # the empty corner is the head of nothing
         if "pst-scrollable-table-container" not in table.parent.get("class", ()):
             table.wrap(page.new_tag("div", attrs={"class": "pst-scrollable-table-container"}))
 

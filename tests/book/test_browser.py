@@ -1,0 +1,329 @@
+"""Every built page in a real browser: offline, without errors, readable by everyone, light to load."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from contents import chapters
+
+from mobilenet_edu import architecture, cost, explorers
+
+pytestmark = pytest.mark.browser
+
+PAGES = [*chapters(), "search", "genindex"]
+THEMES = ["light", "dark"]
+WIDTHS = [1280, 375]
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+VIOLATIONS = """async (options) =>
+    (await axe.run(document, {resultTypes: ["violations"], ...options})).violations
+        .flatMap(({id, nodes}) => nodes.map(({html}) => `${id}: ${html.slice(0, 200)}`))"""
+STRUCTURE = {"rules": {"color-contrast": {"enabled": False}}}
+CONTRAST = {"runOnly": ["color-contrast"]}
+HIDE_LOOK_ALIKES = """() => {  // thousands of words of code have one of twenty colours
+    const seen = new Set();
+    for (const element of document.querySelectorAll("article *")) {
+        if (element.childElementCount) continue;
+        const {tagName, className, parentElement} = element;
+        const look = [tagName, className, parentElement.tagName, parentElement.className,
+                      getComputedStyle(element).color].join();
+        if (seen.has(look)) element.style.display = "none";
+        seen.add(look);
+    }
+}"""
+WIDEST = """() => {
+    const inside = (element) => getComputedStyle(element.parentElement).overflowX === "visible";
+    const wide = (element) => element.getBoundingClientRect().right > innerWidth + 1 && inside(element);
+    if (document.scrollingElement.scrollWidth <= innerWidth) return [];
+    return [...document.querySelectorAll("main *")].filter(wide).map((e) => e.outerHTML.slice(0, 120)).slice(0, 3);
+}"""
+WORDS = """() => {
+    const article = (document.querySelector("article") ?? document.querySelector("main")).cloneNode(true);
+    for (const element of article.querySelectorAll("pre, code, script, style, math")) element.remove();
+    return article.textContent;
+}"""
+SHIFTED = """() => new Promise((done) => {
+    let sum = 0;
+    new PerformanceObserver((list) => { for (const shift of list.getEntries()) sum += shift.value; })
+        .observe({type: "layout-shift", buffered: true});
+    setTimeout(() => done(sum), 100);
+})"""
+RAW = re.compile(r"\$|\\[a-z]+\b|^:::|\{[a-z-]+\}`|\]\(\S+\)|\*\*", re.MULTILINE)
+
+
+@dataclass
+class Visit:
+    """What the browser saw on one page: over http in every mode, and from the file system."""
+
+    requests: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    overflow: dict[int, list[str]] = field(default_factory=dict)
+    misbuilt: dict[int, list[str]] = field(default_factory=dict)
+    illegible: dict[tuple[str, int], list[str]] = field(default_factory=dict)
+    transferred: int = 0
+    words: str = ""
+    shift: float = 0.0
+
+    def listen(self, page) -> None:
+        """Keep what the page asks for and complains about."""
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("requestfailed", lambda request: self.errors.append(f"failed: {request.url}"))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and self.errors.append(message.text))
+        page.on("response", lambda response: response.status >= 400 and self.errors.append(response.url))
+
+
+@pytest.fixture(scope="session")
+def visit(browser, server, site):
+    """Visits a page, once."""
+
+    @cache
+    def once(name: str) -> Visit:
+        seen = Visit()
+        with browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light") as context:
+            page = context.new_page()
+            seen.listen(page)
+            page.goto(f"{server}/{name}.html", wait_until="load")
+            seen.shift = page.evaluate(SHIFTED)
+            seen.transferred = sum(_transferred(site / url.removeprefix(f"{server}/")) for url in set(seen.requests))
+            seen.words = page.evaluate(WORDS)
+            page.evaluate(AXE)
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 800})
+                page.wait_for_timeout(600)  # the theme waits for the size to settle
+                seen.overflow[width] = page.evaluate(WIDEST)
+                seen.misbuilt[width] = page.evaluate(VIOLATIONS, STRUCTURE)
+            page.evaluate(HIDE_LOOK_ALIKES)
+            for theme in THEMES:
+                page.emulate_media(color_scheme=theme)
+                for width in WIDTHS:
+                    page.set_viewport_size({"width": width, "height": 800})
+                    seen.illegible[theme, width] = page.evaluate(VIOLATIONS, CONTRAST)
+            page.close()
+            page = context.new_page()
+            seen.listen(page)
+            page.goto((site / f"{name}.html").as_uri(), wait_until="load")
+            page.close()
+        return seen
+
+    return once
+
+
+def _transferred(path: Path) -> int:
+    """Bytes that a server sends, text compressed as servers do."""
+    content = Path(str(path).split("?")[0]).read_bytes()
+    return len(content) if path.suffix in (".woff2", ".webp", ".png") else len(gzip.compress(content))
+
+
+@pytest.mark.parametrize("name", PAGES)
+class TestEveryPage:
+    def test_asks_no_other_host(self, visit, server, name):
+        elsewhere = [url for url in visit(name).requests if not url.startswith((server, "file://", "data:"))]
+        assert elsewhere == []
+
+    def test_raises_no_error(self, visit, name):
+        assert visit(name).errors == []
+
+    @pytest.mark.parametrize("width", WIDTHS)
+    def test_fits_the_screen(self, visit, name, width):
+        assert visit(name).overflow[width] == []
+
+    @pytest.mark.parametrize("width", WIDTHS)
+    def test_can_be_read_aloud_and_used_without_a_mouse(self, visit, name, width):
+        assert visit(name).misbuilt[width] == []
+
+    @pytest.mark.parametrize("width", WIDTHS)
+    @pytest.mark.parametrize("theme", THEMES)
+    def test_has_contrast(self, visit, name, theme, width):
+        assert visit(name).illegible[theme, width] == []
+
+    def test_shows_no_markup(self, visit, name):
+        assert RAW.findall(visit(name).words) == []
+
+    def test_is_light(self, visit, name):
+        assert visit(name).transferred <= 500_000
+        assert len([url for url in visit(name).requests if url.startswith("http")]) <= 20
+
+    def test_does_not_jump_while_it_loads(self, visit, name):
+        assert visit(name).shift <= 0.05
+
+
+def test_the_maths_font_is_used(browser, server):
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{server}/book/C_notation.html")
+        page.evaluate("document.fonts.ready")
+        assert page.evaluate("[...document.fonts].map((font) => font.status)") == ["loaded"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_the_search_finds_a_page(browser, server, site, scheme):
+    start = server if scheme == "http" else site.as_uri()
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{start}/{chapters()[1]}.html")
+        page.keyboard.press("Control+k")
+        page.keyboard.type("depthwise")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#search-results li a")
+        addresses = page.eval_on_selector_all("#search-results li a", "links => links.map((link) => link.href)")
+        assert any("03_depthwise_and_pointwise.html" in address for address in addresses)
+
+
+def test_the_theme_can_be_chosen_and_stays(browser, server):
+    with browser.new_context(color_scheme="light") as context:
+        page = context.new_page()
+        page.goto(f"{server}/{chapters()[1]}.html")
+        seen = set()
+        for _ in range(3):
+            page.click(".theme-switch-button")
+            seen.add(
+                (
+                    page.evaluate("document.documentElement.dataset.mode"),
+                    page.evaluate("getComputedStyle(document.body).backgroundColor"),
+                )
+            )
+        assert len({mode for mode, _ in seen}) == 3
+        assert len({colour for _, colour in seen}) == 2
+        while page.evaluate("document.documentElement.dataset.mode") != "dark":
+            page.click(".theme-switch-button")
+        page.goto(f"{server}/{chapters()[2]}.html")
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+class TestKeyboard:
+    def test_the_first_stop_leads_to_the_text(self, browser, server):
+        with browser.new_context() as context:
+            page = context.new_page()
+            page.goto(f"{server}/{chapters()[1]}.html")
+            page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement.textContent") == "Skip to main content"
+            page.keyboard.press("Enter")
+            assert page.url.endswith("#main-content")
+
+    def test_opens_an_answer(self, browser, server):
+        with browser.new_context() as context:
+            page = context.new_page()
+            page.goto(f"{server}/{chapters()[1]}.html")
+            page.locator("article details > summary").first.focus()
+            page.keyboard.press("Enter")
+            assert page.locator("article details").first.get_attribute("open") is not None
+
+    def test_opens_and_closes_the_contents_on_a_phone(self, browser, server):
+        with browser.new_context(viewport={"width": 375, "height": 800}) as context:
+            page = context.new_page()
+            page.goto(f"{server}/{chapters()[1]}.html")
+            page.locator(".primary-toggle").focus()
+            page.keyboard.press("Enter")
+            contents = page.locator("#pst-primary-sidebar-modal a", has_text="What it costs")
+            contents.wait_for(state="visible")
+            page.keyboard.press("Escape")
+            contents.wait_for(state="hidden")
+
+    def test_moves_a_slider(self, browser, server):
+        with browser.new_context() as context:
+            page = context.new_page()
+            page.goto(f"{server}/book/04_what_the_split_saves.html")
+            page.locator(".mobilenet-explorer input[type=range]").first.focus()
+            before = page.locator("[data-result=standard-macs]").first.text_content()
+            page.keyboard.press("ArrowRight")
+            assert page.locator("[data-result=standard-macs]").first.text_content() != before
+
+
+@pytest.fixture(scope="module")
+def two_of_each(browser):
+    """A page with both explorers twice, so that each must keep to itself."""
+    layer, network = explorers.separable_layer(), explorers.network()
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_content("".join(shown._repr_html_() for shown in (layer, network, layer, network)))
+        yield page
+
+
+@pytest.fixture
+def ask(two_of_each):
+    """Types numbers into the last explorer of a kind, and returns what it shows."""
+
+    def results(calculator: str, **settings: float) -> dict[str, str]:
+        return two_of_each.evaluate(
+            """([calculator, settings]) => {
+                const form = [...document.querySelectorAll(`[data-calculator=${calculator}]`)].at(-1);
+                for (const [name, value] of Object.entries(settings)) {
+                    form.elements[name].value = value;
+                    form.elements[name].dispatchEvent(new Event("input", {bubbles: true}));
+                }
+                return Object.fromEntries([...form.querySelectorAll("[data-result]")]
+                    .map((place) => [place.dataset.result, place.textContent]));
+            }""",
+            [calculator, settings],
+        )
+
+    return results
+
+
+class TestExplorers:
+    def test_the_layer_agrees_with_python_on_fifty_settings(self, ask):
+        draw = random.Random(0)
+        for _ in range(50):
+            in_channels, out_channels = draw.randint(1, 2048), draw.randint(1, 2048)
+            kernel_size, map_size = draw.randrange(1, 16, 2), draw.randint(1, 224)
+            shown = ask(
+                "layer",
+                in_channels=in_channels,
+                out_channels=out_channels,
+                kernel_size=kernel_size,
+                map_size=map_size,
+            )
+            shape = (in_channels, out_channels, kernel_size, map_size)
+            standard = cost.conv2d_cost(*shape, padding=kernel_size // 2)
+            separable = cost.depthwise_separable_conv2d_cost(*shape, padding=kernel_size // 2)
+            assert shown["standard-macs"] == f"{standard.macs:,}"
+            assert shown["standard-params"] == f"{standard.params:,}"
+            assert shown["separable-macs"] == f"{separable.macs:,}"
+            assert shown["separable-params"] == f"{separable.params:,}"
+            assert f" = {cost.reduction_ratio(out_channels, kernel_size)} = " in shown["summary"]
+            assert shown == explorers.separable_layer(*shape).results
+
+    def test_the_network_agrees_with_python_on_fifty_settings(self, ask):
+        draw = random.Random(1)
+        for _ in range(50):
+            width, resolution = draw.choice(explorers.WIDTH_MULTIPLIERS), draw.choice(explorers.RESOLUTIONS)
+            classes, macs, params = draw.randint(1, 20_000), draw.randint(1, 800), draw.randint(1, 30)
+            shown = ask(
+                "network",
+                width_multiplier=width,
+                resolution=resolution,
+                num_classes=classes,
+                budget_macs=macs,
+                budget_params=params,
+            )
+            whole = architecture.mobilenet_v1(width, resolution, classes)
+            for kind, part in {**whole.cost_by_kind(), "all": whole.cost}.items():
+                if kind != "pooling":
+                    assert shown[f"{kind}-macs"] == f"{part.macs:,}"
+                    assert shown[f"{kind}-params"] == f"{part.params:,}"
+            assert shown == explorers.network(width, resolution, classes, macs, params).results
+
+    def test_what_no_layer_can_have_is_refused(self, ask):
+        shown = ask("layer", kernel_size=4)
+        assert shown["summary"] == "kernel_size (D_K): 1 to 15 in steps of 2."
+        assert shown["standard-macs"] == "–"
+        ask("layer", kernel_size=3)
+
+    def test_one_explorer_leaves_the_other_alone(self, two_of_each, ask):
+        ask("layer", in_channels=7)
+        first = two_of_each.locator("[data-calculator=layer] input[name=in_channels]").first
+        assert first.input_value() == "512"
+
+    def test_slider_and_box_move_together(self, two_of_each):
+        form = two_of_each.locator("[data-calculator=layer]").first
+        form.get_by_label("in_channels (M), slider").fill("64")
+        assert form.locator("input[name=in_channels]").input_value() == "64"
+        form.locator("input[name=in_channels]").fill("32")
+        assert form.get_by_label("in_channels (M), slider").input_value() == "32"
