@@ -18,6 +18,7 @@ PAGES = sorted([*BOOK.glob("*.ipynb"), *BOOK.glob("*.md")])
 
 NUMBER = re.compile(r"(?<![\w.#])\d+(?:,\d{3})*(?:\.\d+)?(?![\w]*\()")
 NOT_PROSE = [
+    re.compile(r"<!-- table: .*?<!-- end of table -->", re.DOTALL),  # made by instructor/guide.py, and held current
     re.compile(r"```.*?```", re.DOTALL),  # code blocks
     re.compile(r"`[^`\n]+`"),  # inline code
     re.compile(r"\]\([^)]*\)"),  # the target of a link

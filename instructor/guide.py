@@ -1,0 +1,126 @@
+"""Keeps the tables of appendix E current: ``python -m instructor.guide`` (with ``--check`` it only says what is not).
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``. Times of chapters come from the chapters,
+points from the assignments, exercises from the package; the plans' minutes are here, and their sums are computed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+
+from instructor.assignments import ASSIGNMENTS
+from mobilenet_edu.exercises.__main__ import HEADERS, rows
+
+BOOK = Path(__file__).parent.parent / "book"
+PAGE = BOOK / "E_teaching.md"
+BLOCK = re.compile(r"<!-- table: (.+?) -->\n.*?<!-- end of table -->", re.DOTALL)
+
+# (minutes, what happens)
+LECTURE = (
+    (10, "Everyone writes down a guess: how many multiplications do 512 filters of 3×3 need on a 14×14×512 map?"),
+    (15, "One convolution by hand on the board, then as loops (chapter 1)"),
+    (20, "Count the loops, find the formula, look at the guesses (chapter 2)"),
+    (20, "Filtering and combining apart: depthwise, then pointwise, again by hand (chapter 3)"),
+    (15, "The fraction, and the slider: for which layers does it pay? (chapter 4)"),
+    (10, "Guess again: is the network faster by the same factor? The figure that answers it (chapter 9)"),
+)
+LAB = (
+    (10, "Pairs open chapter 5 in Colab and run the set-up cell; one types, the other asks why"),
+    (20, "Before you start: the three recall questions, then exercise 5.1"),
+    (30, "Build the block for any kernel (exercise 5.4); the checker says what is wrong"),
+    (15, "All together: which mistakes did the checker name, and how did you find them?"),
+    (30, "Find the parameters that never train (exercise 5.5)"),
+    (15, "Each pair writes one sentence about what it would check in somebody else's network"),
+)
+# (minutes in class, what happens, chapters read at home, assignment or capstone done at home)
+TWO_WEEKS = (
+    (90, "The lecture above", (1, 2), None),
+    (90, "Recall, then the exercises of chapter 2 in pairs; `costs` is handed out", (3, 4), None),
+    (90, "What can the pair not do? Chapter 3's last question on the board; chapter 4's claims, checked", (), "costs"),
+    (120, "The lab above; `block` is handed out", (6,), "block"),
+    (
+        90,
+        "Choose a network for a client: half the class is the client (chapter 7); `budget` is handed out",
+        (7,),
+        "budget",
+    ),
+    (90, "Measure on the laptops in the room, and explain why they differ (chapter 9)", (9,), "capstone"),
+)
+MINUTES_AT_HOME = {"costs": 150, "block": 180, "budget": 180, "capstone": 480}
+
+
+def chapters() -> dict[int, dict[str, str]]:
+    """Title, minutes and goals of each chapter, as its first cell says them."""
+    found = {}
+    for path in sorted(BOOK.glob("[01][0-9]_*.ipynb")):
+        text = nbformat.read(path, as_version=4).cells[0].source
+        found[int(path.name[:2])] = {
+            "link": f"[{re.search(r'^# (.+)$', text, re.MULTILINE).group(1)}]({path.name})",
+            "minutes": re.search(r"\*\*Time:\*\* about (\d+) minutes", text).group(1),
+            "goals": " ".join(f"({n}) {goal}" for n, goal in re.findall(r"^(\d)\. (.+)$", text, re.MULTILINE)),
+        }
+    return found
+
+
+def table(header: tuple[str, ...], lines: list[tuple]) -> str:
+    written = [header, ("---",) * len(header), *lines]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in written)
+
+
+def plan(steps: tuple[tuple[int, str], ...]) -> str:
+    total = sum(minutes for minutes, _ in steps)
+    return table(("minutes", "what happens"), [*steps, (f"**{total}**", "**in all**")])
+
+
+def two_weeks() -> str:
+    lines, in_class, at_home = [], 0, 0
+    known = chapters()
+    for number, (minutes, what, read, task) in enumerate(TWO_WEEKS, 1):
+        home = sum(int(known[chapter]["minutes"]) for chapter in read) + MINUTES_AT_HOME.get(task, 0)
+        in_class, at_home = in_class + minutes, at_home + home
+        reading = [f"chapter {chapter}" for chapter in read]
+        lines.append((number, minutes, what, " and ".join([*reading, *([f"`{task}`"] if task else [])]), home))
+    lines.append(("**in all**", f"**{in_class}**", "", "", f"**{at_home}**"))
+    return table(("meeting", "minutes in class", "what happens", "at home", "minutes at home"), lines)
+
+
+def assignments() -> str:
+    lines = []
+    for name, make in ASSIGNMENTS.items():
+        assignment = make("appendix E")
+        by_hand = sum(question.points for question in assignment.by_hand)
+        lines.append((f"`{name}`", assignment.title, len(assignment.problems), assignment.points, by_hand))
+    return table(("name", "about", "problems", "points by the grader", "points by hand"), lines)
+
+
+TABLES = {
+    "lecture": lambda: plan(LECTURE),
+    "lab": lambda: plan(LAB),
+    "two weeks": two_weeks,
+    "chapters": lambda: table(
+        ("chapter", "title", "minutes", "afterwards a reader can"),
+        [(number, each["link"], each["minutes"], each["goals"]) for number, each in chapters().items()],
+    ),
+    "assignments": assignments,
+    "exercises": lambda: table(HEADERS, rows()),
+}
+
+
+def current(page: str) -> str:
+    """The page with each table as it should be now."""
+    return BLOCK.sub(
+        lambda match: f"<!-- table: {match[1]} -->\n\n{TABLES[match[1]]()}\n\n<!-- end of table -->",
+        page,
+    )
+
+
+if __name__ == "__main__":
+    before = PAGE.read_text(encoding="utf-8")
+    after = current(before)
+    if "--check" in sys.argv:
+        sys.exit("appendix E is out of date: run python -m instructor.guide" if after != before else 0)
+    PAGE.write_text(after, encoding="utf-8")

@@ -1,0 +1,86 @@
+"""Appendix E: its tables are current, its plans add up, and its commands are the commands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+from conftest import ROOT
+
+from instructor import guide
+from instructor.__main__ import parser
+from instructor.assignments import ASSIGNMENTS
+from mobilenet_edu.exercises import chapters, exercises_of
+
+PAGE = guide.PAGE.read_text(encoding="utf-8")
+
+
+def rows(name: str) -> list[list[str]]:
+    """The cells of a table on the page, without its header."""
+    text = re.search(rf"<!-- table: {name} -->\n(.*?)<!-- end of table -->", PAGE, re.DOTALL)[1]
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def minutes(cells: list[str]) -> tuple[int, int]:
+    """The sum of all but the last, and what the last says."""
+    *parts, total = [int(cell.strip("*")) for cell in cells]
+    return sum(parts), total
+
+
+def test_the_tables_are_current():
+    assert guide.current(PAGE) == PAGE, "run python -m instructor.guide"
+    assert [match[1] for match in guide.BLOCK.finditer(PAGE)] == list(guide.TABLES)
+
+
+@pytest.mark.parametrize(("name", "hours"), [("lecture", 1.5), ("lab", 2)])
+def test_the_short_plans_add_up_and_fit(name, hours):
+    total, said = minutes([row[0] for row in rows(name)])
+    assert total == said == 60 * hours
+
+
+def test_the_two_weeks_add_up_and_name_every_assignment_and_the_capstone():
+    table = rows("two weeks")
+    for column in (1, 4):
+        total, said = minutes([row[column] for row in table])
+        assert total == said
+    assert len(table) - 1 == 2 * 3  # three meetings a week
+    home = " ".join(row[3] for row in table)
+    assert all(f"`{name}`" in home for name in [*ASSIGNMENTS, "capstone"])
+    handed_out = [re.findall(r"`(\w+)` is handed out", row[2]) for row in table]
+    assert [name for names in handed_out for name in names] == list(ASSIGNMENTS)
+
+
+def test_reading_at_home_takes_what_the_chapters_say():
+    known = {row[0]: int(row[2]) for row in rows("chapters")}
+    for row in rows("two weeks")[:-1]:
+        read = sum(known[chapter] for chapter in re.findall(r"chapter (\d+)", row[3]))
+        done = sum(each for name, each in guide.MINUTES_AT_HOME.items() if f"`{name}`" in row[3])
+        assert read + done == int(row[4])
+
+
+def test_the_capstone_says_the_same_hours_as_the_plan():
+    task = (ROOT / "instructor" / "capstone" / "README.md").read_text()
+    assert f"about {guide.MINUTES_AT_HOME['capstone'] // 60} hours" in task
+
+
+def test_every_exercise_is_listed():
+    listed = [row[0] for row in rows("exercises")]
+    for number, chapter in chapters().items():
+        for index, _ in enumerate(exercises_of(chapter), 1):
+            assert f"{number}.{index}" in listed
+
+
+def test_exercises_that_the_plans_name_are_what_the_plans_say():
+    titles = {row[0]: row[1] for row in rows("exercises")}
+    assert titles["5.4"] == "The block for any kernel"
+    assert "never" in " ".join(str(each) for each in guide.LAB)
+    for number in re.findall(r"exercise (\d+\.\d+)", str(guide.LAB)):
+        assert number in titles
+
+
+def test_the_commands_on_the_page_are_commands():
+    commands = re.findall(r"^python -m instructor (.+)$", PAGE, re.MULTILINE)
+    assert [parser().parse_args(shlex.split(command)).assignment for command in commands] == ["costs", "costs"]
+    assert f"have {parser().parse_args(shlex.split(commands[1])).seconds} seconds" in PAGE
