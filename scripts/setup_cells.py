@@ -27,7 +27,8 @@ from importlib import metadata, util
 
 from packaging.version import Version
 
-missing = [name for name in {modules} if not util.find_spec(name)]
+needs = {modules}
+missing = [name for name in needs if not util.find_spec(name)]
 if missing or Version(metadata.version("mobilenet-edu")) < Version("{version}"):
     book = "git+{repository}@{branch}"
     %pip install --quiet --upgrade "mobilenet-edu{extra} @ {{book}}\""""

@@ -28,7 +28,8 @@ NOT_PROSE = [
     re.compile(r"\b(?:arXiv|ISBN|doi):\s?\S+"),
     re.compile(r"\b(?:19|20)\d\d\b(?!,\d)"),  # years
     re.compile(
-        r"(?:\b(?:tables?|sections?|chapters?|equations?|figures?|exercises?|appendix|lecture|notebook|version|python|CC BY)|§)"
+        r"(?:\b(?:tables?|sections?|chapters?|equations?|figures?|exercises?|appendix|lecture|notebook|version|python"
+        r"|CC BY)|§)"
         r"\s*\(?\d+(?:\.\d+)*(?:(?:[,–-]|,? (?:and|or|to)) ?\d+(?:\.\d+)*)*",
         re.IGNORECASE,
     ),
