@@ -1,0 +1,152 @@
+"""Each chapter alone, as a learner opens it: an empty folder, no package, and the cell that installs it."""
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+sys.path.insert(0, str(ROOT / "scripts"))
+import retarget  # noqa: E402
+import setup_cells  # noqa: E402
+
+# What Colab brings that the chapters use, at this machine's versions; torch is the largest part of the wait.
+COLAB = ["torch", "matplotlib", "scikit-learn", "pandas", "tqdm", "ipykernel", "nbclient", "packaging", "setuptools"]
+
+
+def git(*arguments, cwd=ROOT):
+    return subprocess.run(["git", *arguments], cwd=cwd, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_every_set_up_cell_has_the_address_and_branch_of_the_colab_button():
+    at = setup_cells.project()
+    assert NOTEBOOKS
+    for path in NOTEBOOKS:
+        cell = next(cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+        assert cell.source == setup_cells.setup_cell(cell.metadata.get("extra"), at), f"run make notebooks: {path.name}"
+        assert "remove-cell" in cell.metadata.tags
+        assert cell.outputs == []
+
+
+def test_the_address_is_the_same_everywhere():
+    address = setup_cells.project()["repository"]
+    owner_and_name = address.removeprefix(retarget.HOST)
+    for path in retarget.tracked_texts(ROOT):
+        text = path.read_text(encoding="utf-8")
+        for host in (retarget.HOST, retarget.COLAB):
+            for found in text.split(host)[1:]:
+                if "mobilenet-edu" in found[:60] and path.name != "retarget.py" and "tests" not in path.parts:
+                    assert found.startswith(owner_and_name), (
+                        f"{path.relative_to(ROOT)} has another address: {found[:60]}"
+                    )
+
+
+def test_retargeting_changes_addresses_and_leaves_look_alikes():
+    old = {"repository": "https://github.com/a/b", "branch": "main"}
+    text = (
+        "git+https://github.com/a/b@main https://github.com/a/b/issues https://github.com/a/b-other https://x.y/main\n"
+        "https://colab.research.google.com/github/a/b/blob/main/book/01.ipynb\n  branch: main\n"
+    )
+    assert retarget.retargeted(text, old, "https://github.com/c/d", "spring") == (
+        "git+https://github.com/c/d@spring https://github.com/c/d/issues https://github.com/a/b-other https://x.y/main\n"
+        "https://colab.research.google.com/github/c/d/blob/spring/book/01.ipynb\n  branch: spring\n"
+    )
+
+
+@pytest.mark.parametrize("bad", ["https://example.org/a/b", "https://github.com/a", "git@github.com:a/b.git", ""])
+def test_retargeting_refuses_what_is_no_repository(bad):
+    with pytest.raises(SystemExit, match="must look like"):
+        retarget.main(bad, "main")
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory):
+    """A bare repository whose main is the working tree, changes that are not committed included."""
+    bare = tmp_path_factory.mktemp("repository") / "book.git"
+    commit = git("stash", "create") or git("rev-parse", "HEAD")
+    git("init", "--quiet", "--bare", str(bare))
+    git("push", "--quiet", str(bare), f"{commit}:refs/heads/main")
+    return bare
+
+
+@pytest.fixture(scope="session")
+def colab(tmp_path_factory):
+    """An environment like Colab's: torch and friends, a kernel, no mobilenet_edu."""
+    folder = tmp_path_factory.mktemp("colab")
+    venv.create(folder, with_pip=True)
+    pins = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [next((pin for pin in pins if pin.lower().startswith(f"{name}==")), name) for name in COLAB]
+    python = folder / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
+    return python
+
+
+def run_alone(python, notebook, address, repository, folder):
+    """Run ``notebook`` from top to bottom in an empty folder; git finds ``address`` in ``repository``."""
+    folder.mkdir()
+    (folder / notebook.name).write_bytes(notebook.read_bytes())
+    code = (
+        "import sys, nbformat; from nbclient import NotebookClient;"
+        "NotebookClient(nbformat.read(sys.argv[1], 4), timeout=300).execute()"
+    )
+    environment = os.environ | {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{repository}.insteadOf",
+        "GIT_CONFIG_VALUE_0": address,
+        "PATH": f"{python.parent}:{os.environ['PATH']}",
+    }
+    command = [python, "-W", "ignore", "-c", code, notebook.name]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def uninstall(python):
+    subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", "mobilenet-edu"], check=True)
+
+
+def installed_version(python):
+    code = "import importlib.metadata as m; print(m.version('mobilenet-edu'))"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_chapter_alone_runs_from_top_to_bottom(notebook, colab, repository, tmp_path):
+    uninstall(colab)
+    run_alone(colab, notebook, setup_cells.project()["repository"], repository, tmp_path / "alone")
+
+
+@pytest.mark.slow
+def test_an_older_package_is_updated(colab, repository, tmp_path):
+    old = tmp_path / "old"
+    (old / "mobilenet_edu").mkdir(parents=True)
+    (old / "mobilenet_edu" / "__init__.py").touch()
+    (old / "pyproject.toml").write_text('[project]\nname = "mobilenet-edu"\nversion = "0.0.1"\n')
+    uninstall(colab)
+    subprocess.run([colab, "-m", "pip", "install", "--quiet", "--no-deps", old], check=True)
+    assert installed_version(colab) == "0.0.1"
+
+    at = setup_cells.project()
+    sources = [setup_cells.setup_cell(None, at), "from mobilenet_edu.cost import conv2d_cost"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    nbformat.write(notebook, tmp_path / "notebook.ipynb")
+    run_alone(colab, tmp_path / "notebook.ipynb", at["repository"], repository, tmp_path / "alone")
+    assert installed_version(colab) == at["version"]
+
+
+@pytest.mark.slow
+def test_a_fork_runs_after_one_command(colab, repository, tmp_path):
+    fork, address = tmp_path / "fork", "https://github.com/someone/efficient"
+    git("clone", "--quiet", "--branch", "main", str(repository), str(fork))
+    subprocess.run([sys.executable, "scripts/retarget.py", address, "spring"], cwd=fork, check=True)
+    left = subprocess.run(["git", "grep", "-l", setup_cells.project()["repository"]], cwd=fork, check=False).returncode
+    assert left == 1, "the old address is still somewhere"
+    git("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "--quiet", "--all", "--message", "Retarget", cwd=fork)
+    git("push", "--quiet", str(repository), "HEAD:refs/heads/spring", cwd=fork)
+    uninstall(colab)
+    run_alone(colab, fork / "book" / "02_what_it_costs.ipynb", address, repository, tmp_path / "alone")
