@@ -1,0 +1,229 @@
+"""What can be said of notebooks and built pages without a browser. Each failure names the file and the cell."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from contents import NOTEBOOKS, ROOT, chapters
+
+from mobilenet_edu.plots import COLORS
+
+REPOSITORY = "mobilenet-edu/mobilenet-edu"
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+every_page = pytest.mark.parametrize("name", chapters())
+
+# What Colab, or the book, would show as it stands in the source.
+SHOWN_RAW = {
+    "a directive": re.compile(r"^(```|:::)\{", re.MULTILINE),
+    "a role": re.compile(r"(?:^|[\s(])\{[a-z:-]+\}", re.MULTILINE),
+    "bare align": re.compile(r"\\begin\{(align|eqnarray)\*?\}"),
+    "an image by path": re.compile(r"!\[[^\]]*\]\((?!data:|attachment:)|<img"),
+    "<summary> without a blank line after it": re.compile(
+        r"</summary>[ \t]*\n[ \t]*\S|</summary>[^\n]*$\n(?!\n)", re.MULTILINE
+    ),
+    "</details> without a blank line before it": re.compile(r"[^\n]\n[ \t]*</details>"),
+    "HTML other than details": re.compile(r"<(?!/?(details|summary|https?:|sub>|/sub>|sup>|/sup>|br>))/?[a-z]+[^>]*>"),
+}
+
+
+@cache
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def cells(path: Path, kind: str) -> list[tuple[int, nbformat.NotebookNode]]:
+    """The cells of a kind with their place, counted from 1."""
+    return [(place, cell) for place, cell in enumerate(read(path).cells, 1) if cell.cell_type == kind]
+
+
+def tags(cell: nbformat.NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def prose(source: str) -> str:
+    """Markdown without its code."""
+    return re.sub(r"^```(?!\{).*?^```|(?<!`)`[^`\n]+`(?!`)", "", source, flags=re.MULTILINE | re.DOTALL)
+
+
+def drawings(path: Path) -> list[tuple[int, nbformat.NotebookNode]]:
+    """The cells that show a picture."""
+    return [
+        (place, cell)
+        for place, cell in cells(path, "code")
+        if any(kind.startswith("image/") for output in cell.outputs for kind in output.get("data", {}))
+    ]
+
+
+@every_notebook
+class TestEveryNotebook:
+    def test_was_run_from_top_to_bottom(self, path):
+        counts = [cell.execution_count for _, cell in cells(path, "code")]
+        assert counts == list(range(1, len(counts) + 1))
+
+    def test_stores_no_error_and_no_complaint(self, path):
+        for place, cell in cells(path, "code"):
+            for output in cell.outputs:
+                assert output.output_type != "error", f"cell {place}"
+                assert output.get("name") != "stderr", f"cell {place}"
+
+    def test_stores_nothing_about_time_or_machine(self, path):
+        assert set(read(path).metadata) <= {"kernelspec", "language_info", "myst", "extra"}
+        assert read(path).metadata.language_info == {"name": "python"}
+        for place, cell in cells(path, "code"):
+            assert not {"execution", "ExecuteTime", "collapsed"} & set(cell.metadata), f"cell {place}"
+
+    def test_has_its_outputs_compared(self, path):
+        code = [cell for _, cell in cells(path, "code")]
+        compared = [cell for cell in code if not {"nbval-ignore-output", "nbval-skip"} & set(tags(cell))]
+        assert len(compared) >= 0.95 * len(code)
+
+    def test_silences_no_comparison_in_a_comment(self, path):
+        for place, cell in cells(path, "code"):
+            assert not re.search(r"#\s*(NBVAL|PYTEST_VALIDATE)", cell.source), f"cell {place}"
+
+    def test_has_cells_that_fit_a_screen(self, path):
+        for place, cell in cells(path, "code"):
+            if "setup" not in tags(cell):
+                assert cell.source.count("\n") < 20, f"cell {place}"
+
+    def test_has_at_most_six_figures(self, path):
+        assert len(drawings(path)) <= 6
+
+    def test_describes_each_figure(self, path):
+        seen = set()
+        for place, cell in drawings(path):
+            alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+            assert len(alt) >= 40, f"cell {place}: {alt!r}"
+            assert not re.search(r"\.(png|svg|webp)\b|^(figure|image|plot|chart)\W*$", alt, re.IGNORECASE), (
+                f"cell {place}"
+            )
+            assert alt not in seen, f"cell {place}: the same words as another figure"
+            seen.add(alt)
+
+    def test_says_what_the_page_is_about(self, path):
+        assert len(read(path).metadata["myst"]["html_meta"]["description"]) >= 40
+
+    def test_can_be_read_in_an_hour(self, path):
+        words = sum(len(prose(cell.source).split()) for _, cell in cells(path, "markdown") if not is_exercise(cell))
+        assert words <= 2600
+
+    def test_shows_nothing_raw_in_colab(self, path):
+        for place, cell in cells(path, "markdown"):
+            for what, pattern in SHOWN_RAW.items():
+                found = pattern.search(prose(cell.source))
+                assert not found, f"{path.name}, cell {place}: {what}: {found[0]!r}"
+
+    def test_sets_formulas_apart_from_text(self, path):
+        for place, cell in cells(path, "markdown"):
+            for paragraph in re.split(r"\n\s*\n", prose(cell.source)):
+                if "$$" in paragraph:
+                    assert re.fullmatch(r"\s*\$\$[^$]+\$\$\s*", paragraph), f"cell {place}: {paragraph}"
+
+    def test_closes_what_it_opens(self, path):
+        for place, cell in cells(path, "markdown"):
+            assert cell.source.count("<details>") == cell.source.count("</details>"), f"cell {place}"
+            assert prose(cell.source).count("$") % 2 == 0, f"cell {place}: a $ too many"
+
+
+def is_exercise(cell: nbformat.NotebookNode) -> bool:
+    return any(tag.startswith("exercise") for tag in tags(cell))
+
+
+@pytest.mark.parametrize(
+    ("what", "source"),
+    [
+        ("a directive", "```{note}\nHello\n```"),
+        ("a directive", ":::{note}\nHello\n:::"),
+        ("a role", "see {ref}`there`"),
+        ("bare align", "\\begin{align}\na &= b\n\\end{align}"),
+        ("an image by path", "![a network](network.png)"),
+        ("an image by path", '<img src="network.png">'),
+        ("<summary> without a blank line after it", "<details><summary>Hint</summary>\nThe idea.\n\n</details>"),
+        ("</details> without a blank line before it", "<details><summary>Hint</summary>\n\nThe idea.\n</details>"),
+        ("HTML other than details", "<div>Hello</div>"),
+    ],
+)
+def test_the_search_for_raw_markup_finds_it(what, source):
+    assert SHOWN_RAW[what].search(prose(source))
+
+
+def test_the_contents_list_every_page():
+    sources = {f"book/{path.stem}" for kind in ("*.ipynb", "*.md") for path in (ROOT / "book").glob(kind)}
+    assert sorted(sources) == sorted(chapters())
+
+
+def test_the_pages_have_the_colours_of_the_figures():
+    styles = (ROOT / "book" / "_static" / "book.css").read_text(encoding="utf-8")
+    for kind, colour in COLORS.items():
+        assert f"--{kind}: {colour};" in styles
+
+
+@pytest.fixture(scope="session")
+def parsed(site):
+    """Reads a built page, once."""
+
+    @cache
+    def read_page(path: Path) -> BeautifulSoup:
+        return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+    return read_page
+
+
+@every_page
+class TestEveryPage:
+    @pytest.fixture
+    def page(self, site, parsed, name):
+        return parsed(site / f"{name}.html")
+
+    def test_has_a_title_a_description_and_one_heading(self, page):
+        assert page.title.text.strip()
+        assert page.find("meta", attrs={"name": "description"})["content"]
+        assert len(page.select("article h1")) == 1
+
+    def test_leads_nowhere_that_does_not_exist(self, site, parsed, page, name):
+        here = site / f"{name}.html"
+        for link in page.select("a[href], link[href], script[src], img[src]"):
+            address, anchor = urldefrag(link.get("href") or link["src"])
+            if re.match(r"(https?|mailto|data):", address):
+                continue
+            target = (here.parent / unquote(address).split("?")[0]).resolve() if address else here
+            assert target.exists(), f"{link}"
+            if anchor and target.suffix == ".html":
+                assert parsed(target).find(id=unquote(anchor)), f"{link}: no such place"
+
+    def test_runs_no_script_before_it_is_drawn(self, page):
+        for script in page.select("script[src]"):
+            assert script.has_attr("defer"), script
+        assert len(page.select('link[rel="stylesheet"]')) == 1
+
+    def test_gives_each_picture_its_words_and_its_size(self, page):
+        for picture in page.select("article img"):
+            assert len(picture["alt"]) >= 40, picture
+            assert int(picture["width"]) > 0, picture
+            assert int(picture["height"]) > 0, picture
+
+    def test_uses_only_characters_that_the_maths_font_has(self, page):
+        for math in page.select("math"):
+            for element in math.select("mi, mo, mn"):
+                for character in element.text:
+                    assert in_maths_font(character), f"{character!r} in {math['alttext']}"
+
+
+@every_notebook
+def test_opens_in_colab(path, site, parsed):
+    button = parsed(site / "book" / f"{path.stem}.html").select_one("a[href*=colab]")
+    assert button["href"] == f"https://colab.research.google.com/github/{REPOSITORY}/blob/main/book/{path.name}"
+
+
+@cache
+def in_maths_font(character: str) -> bool:
+    """Whether the ranges beside the font in book.css hold the character."""
+    styles = (ROOT / "book" / "_static" / "book.css").read_text(encoding="utf-8")
+    ranges = re.findall(r"U\+([0-9A-F]+)(?:-([0-9A-F]+))?", re.search(r"unicode-range: ([^}]+)\}", styles)[1])
+    return any(int(first, 16) <= ord(character) <= int(last or first, 16) for first, last in ranges)
