@@ -117,15 +117,23 @@ def summary_page(assignment: Assignment, results: list[Graded]) -> str:
             ]
             right = sum(mark.points == mark.of for mark in marks)
             wrong = Counter(mark.comment for mark in marks if mark.comment)
-            rows.append([part.name, f"{right} of {total}", " ".join(f"{n} × {why}" for why, n in wrong.most_common())])
+            rows.append([part.name, f"{right} of {total}", [f"{n} × {why}" for why, n in wrong.most_common()]])
         blocks.append(f"<h2>{escape(problem.title)}</h2>\n" + table(["part", "right", "comments given"], rows))
-    remarked = [[graded.student, " ".join([graded.failure, *graded.remarks])] for graded in results if graded.remarks]
-    if remarked:
-        blocks.append("<h2>Remarks</h2>\n" + table(["student", "remarks"], remarked))
+    remarks = [[graded.student, [*filter(None, [graded.failure, *graded.remarks])]] for graded in results]
+    blocks.append("<h2>Remarks</h2>\n" + table(["student", "remarks"], [row for row in remarks if row[1]]))
     return PAGE.format(title=escape(f"{assignment.title}: summary"), body="\n".join(blocks))
 
 
 def table(header: list[str], rows: list[list[object]]) -> str:
+    """An HTML table; a cell that is a list gets a line for each of its elements."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    lines = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>\n" for row in rows)
+    lines = "".join("<tr>" + "".join(f"<td>{cell_html(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}</tbody>\n</table>"
+
+
+def cell_html(cell: object) -> str:
+    """Nothing of the text is markup, except that `code` and *emphasis* of our own comments look like it."""
+    if isinstance(cell, list):
+        return "<br>".join(map(cell_html, cell))
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(str(cell)))
+    return re.sub(r"\*(\w[\w ]*)\*", r"<em>\1</em>", text)

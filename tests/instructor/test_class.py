@@ -11,6 +11,7 @@ from conftest import SEED, code, hand_in, solved
 from instructor.__main__ import main
 from instructor.assignments import ASSIGNMENTS
 from instructor.problem import plain
+from instructor.reports import cell_html
 
 pytestmark = pytest.mark.sandbox
 
@@ -162,7 +163,7 @@ def test_the_class_grades_to_the_expected_table(graded, student):
     pages = [page.read_text() for page in (out / "feedback").iterdir()]
     name = student.replace("/", "∕").replace("<", "&lt;").replace(">", "&gt;")
     (page,) = [page for page in pages if f"<p>{name}, file" in page]
-    assert comment.replace("'", "&#x27;") in page
+    assert cell_html(comment) in page
 
 
 def test_no_page_shows_a_hidden_case_or_its_answer(graded):

@@ -10,7 +10,7 @@ from conftest import SEED
 
 from instructor.assignments import ASSIGNMENTS
 from instructor.grading import Graded, Mark
-from instructor.reports import feedback_page, harmless, page_names, summary_page, write_reports
+from instructor.reports import cell_html, feedback_page, harmless, page_names, summary_page, write_reports
 
 ASSIGNMENT = ASSIGNMENTS["budget"](SEED)
 
@@ -96,3 +96,8 @@ def test_the_summary_counts_who_got_a_part_and_which_mistakes_were_made():
 
 def test_a_feedback_page_names_no_other_student():
     assert "Bo" not in feedback_page(ASSIGNMENT, graded("Ann"))
+
+
+def test_our_comments_have_code_and_emphasis_and_a_line_each():
+    assert cell_html("Use `a<b` *and* 2 * 3 * 4.") == "Use <code>a&lt;b</code> <em>and</em> 2 * 3 * 4."
+    assert cell_html(["one", "`two`"]) == "one<br><code>two</code>"
