@@ -111,7 +111,9 @@ def uninstall(python):
 
 def installed_version(python):
     code = "import importlib.metadata as m; print(m.version('mobilenet-edu'))"
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    # from another folder: here python would see this checkout's own metadata
+    done = subprocess.run([python, "-c", code], cwd=python.parent, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 @pytest.mark.slow
