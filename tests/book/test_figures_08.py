@@ -18,7 +18,9 @@ RUNS = list(csv.DictReader(DATA.read_text(encoding="utf-8").splitlines()))
 
 @pytest.fixture(scope="module")
 def chapter():
-    return figures("08")
+    threads = torch.get_num_threads()
+    yield figures("08")
+    torch.set_num_threads(threads)  # the chapter uses one
 
 
 def accuracies(experiment, network, width):
