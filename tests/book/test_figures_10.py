@@ -1,0 +1,78 @@
+"""The data behind the figures of chapter 10, and what its text says about stored timings."""
+
+import pytest
+import torch
+from drawn import figures
+
+from mobilenet_edu import deploy, training
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    return figures("10")
+
+
+def test_each_line_is_one_stored_training(chapter):
+    seen = chapter["fig-int8"]
+    for ax, network in zip(seen["axes"], ("separable", "dense"), strict=True):
+        drawn = [tuple(line.get_ydata()) for line in ax.lines]
+        counts = [(r.float32, r.per_tensor, r.per_channel) for r in seen["runs"] if r.network == network]
+        assert drawn == [pytest.approx([100 * n / 360 for n in row]) for row in counts]
+    separable, dense = ([line.get_ydata()[1] for line in ax.lines] for ax in seen["axes"])
+    assert sum(percent < 15 for percent in separable) > len(separable) / 2
+    assert min(dense) > 95
+
+
+def test_three_channels_stand_far_above_the_others(chapter):
+    seen = chapter["fig-dead-channels"]
+    reader = training.load_digit_reader()
+    largest = {}
+    for block, part in enumerate(reader.blocks):
+        conv, norm = part.depthwise.conv, part.depthwise.norm
+        for c in range(conv.out_channels):
+            scale = norm.weight[c] / (norm.running_var[c] + norm.eps).sqrt()
+            largest[block, c] = (conv.weight[c] * scale).abs().max().item()
+    drawn = [(line.get_xdata()[0], sorted(line.get_ydata())) for line in seen["ax"].lines]
+    assert drawn == [(b, pytest.approx(sorted(v for (k, _), v in largest.items() if k == b))) for b in range(13)]
+    ranked = sorted(largest, key=largest.get, reverse=True)
+    assert sorted(block for block, _ in ranked[:3]) == [0, 0, 1]
+    assert largest[ranked[2]] > 100
+    assert largest[ranked[3]] < 12
+    ordinary = sorted(largest.values())
+    assert ordinary[len(ordinary) // 50] > 0.1
+    assert seen["dead"] == 3 if "dead" in seen else True
+
+
+def test_the_bars_are_the_stored_ratios(chapter):
+    seen = chapter["fig-inference"]
+    stored = deploy.stored_timings()["ratios"]["1"]
+    bars = {
+        label.get_text(): bar.get_width()
+        for label, bar in zip(seen["ax"].get_yticklabels(), seen["ax"].patches, strict=True)
+    }
+    assert bars == {name: row["ratio"] for name, row in stored.items()}
+    ranges = [tuple(line.get_xdata()) for line in seen["ax"].lines[:-1]]
+    assert ranges == [(stored[name]["from"], stored[name]["to"]) for name in bars]
+
+
+def test_what_the_text_says_about_the_stored_timings_is_so():
+    stored = deploy.stored_timings()
+    for ratios in stored["ratios"].values():
+        time = {name: row["ratio"] for name, row in ratios.items()}
+        assert time["plain PyTorch"] == 1
+        assert time["onnxruntime int8"] < min(0.33, time["onnxruntime float32"])
+        assert time["onnxruntime float32"] < 0.65
+        assert time["folded, channels-last"] < 1
+        assert all(row["from"] <= row["ratio"] <= row["to"] for row in ratios.values())
+    size = stored["bytes"]
+    assert 3.5 < size["plain PyTorch"] / size["onnxruntime int8"] < 4
+    assert {"processor", "torch", "onnxruntime", "threads", "cores"} <= set(stored["machine"])
+
+
+def test_the_first_block_has_two_channels_that_never_see_anything():
+    reader, data = training.load_digit_reader(), training.digits()
+    with torch.no_grad():
+        largest = reader.stem(torch.cat([part.images for part in data])).amax((0, 2, 3))
+    silent = largest == 0
+    assert silent.tolist() == (reader.blocks[0].depthwise.norm.running_var < 1e-5).tolist()
+    assert int(silent.sum()) == 2
