@@ -14,7 +14,7 @@ BOOK = Path(__file__).parents[2] / "book"
 
 def figures(chapter: str) -> dict[str, dict[str, Any]]:
     """The variables at each named figure of the chapter whose file name begins with ``chapter``."""
-    (path,) = BOOK.glob(f"{chapter}_*.ipynb")
+    (path,) = BOOK.glob(f"{chapter}*.ipynb")
     variables: dict[str, Any] = {}
     seen = {}
     with pytest.MonkeyPatch.context() as patch:
