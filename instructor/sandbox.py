@@ -2,7 +2,8 @@
 
 What the process sees: the operating system's own files, Python, its packages and `mobilenet_edu`, all read-only, and
 nothing it could write to; no network; no other process; limits on memory, files and processes that `worker.py` sets
-before it looks at the submission. It does not see the class's folder, the results, this package or your home.
+before it looks at the submission; and no system call that goes around them (`syscalls.py`). It does not see the class's
+folder, the results, this package or your home.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import shutil
 import signal
 import socket
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import mobilenet_edu
+from instructor.syscalls import MACHINES, refusals
 
 WORKER = Path(__file__).with_name("worker.py")
 BOOK = Path(mobilenet_edu.__file__).parent
@@ -56,16 +59,20 @@ class Worker:
     """
 
     def __init__(self, *, sandboxed: bool, memory_mib: int = 1024, packages: tuple[str, ...] = ()) -> None:
-        command, paths = sandbox_command() if sandboxed else plain_command()
         self.running_cell: int | None = None
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=ENVIRONMENT,
-            start_new_session=True,
-        )
+        with tempfile.TemporaryFile() as program:
+            program.write(refusals() if sandboxed else b"")
+            program.seek(0)
+            command, paths = sandbox_command(program.fileno()) if sandboxed else plain_command()
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[program.fileno()] if sandboxed else [],
+                env=ENVIRONMENT,
+                start_new_session=True,
+            )
         settings = {"sandboxed": sandboxed, "memory_mib": memory_mib, "paths": paths, "packages": packages}
         try:
             self.ask(settings, START_AT_MOST)
@@ -128,9 +135,9 @@ def plain_command() -> tuple[list[str], list[str]]:
     return [sys.executable, "-I", "-S", str(WORKER)], [*map(str, PACKAGES), str(BOOK.parent)]
 
 
-def sandbox_command() -> tuple[list[str], list[str]]:
-    """How to start a worker in `bwrap`, and where it finds packages."""
-    command = ["bwrap", "--die-with-parent", "--new-session"]
+def sandbox_command(program: int) -> tuple[list[str], list[str]]:
+    """How to start a worker in `bwrap`, and where it finds packages; ``program`` is the descriptor of `refusals`."""
+    command = ["bwrap", "--die-with-parent", "--new-session", "--seccomp", str(program)]
     command += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     if os.getuid() != 0:
         command += ["--unshare-user"]  # root needs no namespace to be someone else: the worker becomes nobody
@@ -184,6 +191,8 @@ def check_sandbox() -> None:
     """
     if shutil.which("bwrap") is None:
         raise SandboxError("bwrap is not installed (on Debian and Ubuntu: apt install bubblewrap).")
+    if platform.machine() not in MACHINES:
+        raise SandboxError(f"The sandbox knows the system calls of {', '.join(MACHINES)}, not of {platform.machine()}.")
     notebook = json.dumps({"cells": [{"cell_type": "code", "source": PROBE}]})
     with tempfile.NamedTemporaryFile() as canary, socket.create_server(("127.0.0.1", 0)) as server:
         arguments = [canary.name, server.getsockname()[1]]

@@ -37,6 +37,14 @@ def test_without_bwrap_nothing_is_run(without_bwrap, tmp_path, capsys):
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_machine_whose_system_calls_we_do_not_know_has_no_sandbox(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sandbox.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(sandbox.platform, "machine", lambda: "abacus")
+    hand_in(tmp_path / "in", "Ann", solved())
+    assert grade(tmp_path) == 1
+    assert "not of abacus" in capsys.readouterr().err
+
+
 def test_a_bwrap_that_does_not_work_is_no_sandbox(tmp_path, monkeypatch, capsys):
     (tmp_path / "bwrap").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "bwrap").chmod(0o755)

@@ -102,6 +102,12 @@ COSTS_AN_ANSWER = {
         "import socket\nsocket.create_connection(('127.0.0.1', {port}), timeout=1)"
     ),
     "opens a socket to the world": honest_after("import socket\nsocket.create_connection(('1.1.1.1', 53), timeout=1)"),
+    "fills memory that no process maps": honest_after(
+        "import ctypes\nif ctypes.CDLL(None).shmget(0, 10**6, 0o1600) < 0: raise OSError('refused')"
+    ),
+    "makes a world of its own": honest_after(
+        "import ctypes\nif ctypes.CDLL(None).unshare(0x10000000) < 0: raise OSError('refused')"
+    ),
     "becomes root": honest_after("import os\nos.setuid(0)"),
     "raises its limits": honest_after(
         "import resource\nresource.setrlimit(resource.RLIMIT_NPROC, (resource.RLIM_INFINITY,) * 2)"
@@ -331,7 +337,7 @@ def test_a_worker_ends_with_the_grader():
 
 
 def test_the_probe_notices_a_sandbox_that_does_not_protect(monkeypatch):
-    monkeypatch.setattr(sandbox, "sandbox_command", sandbox.plain_command)
+    monkeypatch.setattr(sandbox, "sandbox_command", lambda program: sandbox.plain_command())
     monkeypatch.setattr(os, "getuid", lambda: 1000)
     with pytest.raises(sandbox.SandboxError, match="does not protect"):
         check_sandbox()
