@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STRICT := $(BIN)/jupyter-book build . -W -n --keep-going --all
-CPU_OF_ANOTHER_READER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OMP_NUM_THREADS=1
+# Two files side by side, one thread each: the networks are small, and threads would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+CPU_OF_ANOTHER_READER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
 
 .PHONY: book test test-slow serve notebooks bench retarget requirements clean
 
@@ -15,11 +17,12 @@ book: $(READY)
 test: book
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-slow: book
-	$(BIN)/pytest -m slow --no-header
-	$(CPU_OF_ANOTHER_READER) $(BIN)/pytest book --no-header
+	$(BIN)/pip install --quiet --no-deps -r requirements-slow.txt
+	$(PYTEST) -m slow
+	$(CPU_OF_ANOTHER_READER) $(PYTEST) book
 
 serve: book
 	$(BIN)/python -m http.server --directory _build/html 8000
