@@ -8,20 +8,39 @@ Every function takes the clock as an argument, which tests replace. Seconds are 
 
 from __future__ import annotations
 
+import json
+import platform
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
+from typing import Any
 
 import torch
+from torch import nn
 
-from mobilenet_edu.architecture import Layer
+from mobilenet_edu.architecture import Layer, conv_mobilenet, mobilenet_v1
 from mobilenet_edu.cost import _positive
 from mobilenet_edu.network import MobileNet
 
-__all__ = ["LayerTiming", "Timing", "bandwidth", "compare", "measure", "peak", "roofline", "time_layers"]
+__all__ = [
+    "LayerTiming",
+    "StoredTimes",
+    "Timing",
+    "bandwidth",
+    "compare",
+    "machine",
+    "measure",
+    "peak",
+    "roofline",
+    "stored_times",
+    "time_layers",
+]
 
 Clock = Callable[[], float]
+_STORED = Path(__file__).with_name("data") / "times.json"
 
 
 @dataclass(frozen=True)
@@ -76,11 +95,15 @@ def compare(
 
 @dataclass(frozen=True)
 class LayerTiming:
-    """One layer, run alone on a batch of ``batch_size`` images, and its time."""
+    """A convolution or the classifier, at work inside its network on ``batch_size`` images.
+
+    ``timing`` is the layer alone. ``after`` is the batch norm and activation behind it, None for the classifier.
+    """
 
     layer: Layer
     batch_size: int
     timing: Timing
+    after: Timing | None = None
 
     @property
     def macs_per_second(self) -> float:
@@ -88,60 +111,92 @@ class LayerTiming:
         return self.batch_size * self.layer.cost.macs / self.timing.median
 
     @property
-    def macs_per_byte(self) -> float:
-        """Arithmetic intensity in float32: images and maps move for each image, the weights once for the batch."""
+    def bytes_moved(self) -> int:
+        """Bytes in float32: images and maps once for each image, the weights once for the batch."""
         cost = self.layer.cost
-        elements = self.batch_size * (cost.input_elements + cost.output_elements) + self.layer.weights
-        return self.batch_size * cost.macs / (4 * elements)
+        return 4 * (self.batch_size * (cost.input_elements + cost.output_elements) + self.layer.weights)
+
+    @property
+    def macs_per_byte(self) -> float:
+        """Arithmetic intensity: multiply-accumulates for each of `bytes_moved`."""
+        return self.batch_size * self.layer.cost.macs / self.bytes_moved
 
 
 def time_layers(
     network: MobileNet,
     batch_size: int = 1,
-    repeats: int = 15,
+    rounds: int = 15,
+    warm_up: int = 3,
     *,
     memory_format: torch.memory_format = torch.contiguous_format,
     clock: Clock = perf_counter,
 ) -> list[LayerTiming]:
-    """Time every convolution of ``network`` and its classifier alone, on random input of the shape that it meets.
+    """Time every convolution of ``network`` and its classifier while the network classifies random images.
 
-    Batch norm and activations are left out: their cost is no MAC, and it can be folded away (chapter 10). The shapes
-    are those of ``network.architecture``.
+    The images have the resolution of ``network.architecture``. Two hooks around each layer read the clock, so each
+    layer finds its input where the layer before it has left it. A round is a pass through the network; ``warm_up``
+    passes do not count. A copy of the network runs, in evaluation mode; the pooling is not timed.
 
     Raises:
-        TypeError, ValueError: ``batch_size`` or ``repeats`` is no positive integer.
+        TypeError, ValueError: ``batch_size``, ``rounds`` or ``warm_up`` is no positive integer.
     """
-    _positive("batch_size", batch_size)
+    for name, value in {"batch_size": batch_size, "rounds": rounds, "warm_up": warm_up}.items():
+        _positive(name, value)
+    stem = network.architecture.stem
+    network = deepcopy(network).eval().to(memory_format=memory_format)
+    images = torch.randn(batch_size, stem.in_channels, *stem.input_size).to(memory_format=memory_format)
+
+    seconds: dict[nn.Module, list[float]] = {}
+    for module in network.modules():
+        if not list(module.children()):
+            taken = seconds[module] = []
+            module.register_forward_pre_hook(lambda *_, taken=taken: taken.append(-clock()))
+            module.register_forward_hook(lambda *_, taken=taken: taken.append(taken.pop() + clock()))
+    with torch.inference_mode():
+        for _ in range(warm_up + rounds):
+            network(images)
+
+    def timing(*modules: nn.Module) -> Timing:
+        return Timing(tuple(map(sum, zip(*(seconds[module][warm_up:] for module in modules), strict=True))))
+
     timings = []
     for layer in network.architecture.layers:
-        if layer.kind == "pooling":
-            continue
         module = network.get_submodule(layer.name)
-        module = (module.conv if layer.is_convolution else module).to(memory_format=memory_format)
         if layer.is_convolution:
-            images = torch.randn(batch_size, layer.in_channels, *layer.input_size).to(memory_format=memory_format)
-        else:
-            images = torch.randn(batch_size, layer.in_channels)
-        with torch.inference_mode():
-            timing = measure(lambda module=module, images=images: module(images), repeats, clock=clock)
-        timings.append(LayerTiming(layer, batch_size, timing))
+            after = timing(module.norm, module.activation)
+            timings.append(LayerTiming(layer, batch_size, timing(module.conv), after))
+        elif layer.kind == "classifier":
+            timings.append(LayerTiming(layer, batch_size, timing(module)))
     return timings
 
 
 def peak(side: int = 1024, repeats: int = 9, clock: Clock = perf_counter) -> float:
-    """MACs per second of a product of two square matrices: the most arithmetic that this machine is likely to do."""
-    _positive("side", side)
+    """The most MACs per second that two programs reach which calculate much and move little, at their fastest.
+
+    One is a product of two matrices, ``side`` by ``side``, the other a dense 3×3 convolution of ``side // 4`` channels
+    on a map of ``side // 32``. Libraries write the two separately, and neither is the best on every processor. The
+    fastest repetition counts, because a bound asks what is possible.
+    """
+    _positive("side // 32", side // 32)
     left, right = torch.randn(2, side, side)
-    product = torch.empty(side, side)
-    return side**3 / measure(lambda: torch.mm(left, right, out=product), repeats, clock=clock).median
+    convolution = nn.Conv2d(side // 4, side // 4, 3, padding=1, bias=False)
+    maps = torch.randn(1, side // 4, side // 32, side // 32)
+    macs = {"product": side**3, "convolution": convolution.weight.numel() * (side // 32) ** 2}
+    programs = {"product": lambda: torch.mm(left, right), "convolution": lambda: convolution(maps)}
+    with torch.inference_mode():
+        timings = compare(programs, repeats, clock=clock)
+    return max(macs[name] / min(timing.seconds) for name, timing in timings.items())
 
 
 def bandwidth(megabytes: int = 256, repeats: int = 9, clock: Clock = perf_counter) -> float:
-    """Bytes per second that cross the memory bus when a large tensor is copied: each is read once and written once."""
+    """Bytes per second that cross the memory bus when a large tensor is copied, at its fastest.
+
+    Each byte is read once and written once, so both count.
+    """
     _positive("megabytes", megabytes)
     source = torch.ones(megabytes * 2**18)  # float32
     target = torch.zeros_like(source)  # written before the clock starts, or its pages would be counted
-    return 2 * source.nbytes / measure(lambda: target.copy_(source), repeats, clock=clock).median
+    return 2 * source.nbytes / min(measure(lambda: target.copy_(source), repeats, clock=clock).seconds)
 
 
 def roofline(macs_per_byte: float, peak: float, bandwidth: float) -> float:
@@ -153,3 +208,97 @@ def roofline(macs_per_byte: float, peak: float, bandwidth: float) -> float:
     22500000000.0
     """
     return min(peak, macs_per_byte * bandwidth)
+
+
+def machine() -> dict[str, str]:
+    """What a measurement has to name: processor, system, version of torch, threads."""
+    return {
+        "processor": _processor(),
+        "system": platform.system(),
+        "torch": torch.__version__,
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+@dataclass(frozen=True)
+class StoredTimes:
+    """What ``experiments/time_layers.py`` measured, on one machine and one thread.
+
+    A setting is four answers: ``network`` is ``separable`` or ``dense``; ``batch_size`` 1 or 16; ``channels_last``,
+    the layout of images and weights; ``kept``, whether the program keeps the memory that it was given (or, as is
+    usual, hands large blocks back and asks again). The clock was the thread's: other programs do not count.
+    """
+
+    data: Mapping[str, Any]
+
+    @property
+    def machine(self) -> dict[str, str]:
+        """As `machine` described it."""
+        return self.data["machine"]
+
+    @property
+    def peak(self) -> float:
+        """MACs per second: the most that any run of `peak` found, since a bound asks what is possible."""
+        return max(self.data["peak"])
+
+    @property
+    def bandwidth(self) -> float:
+        """Bytes per second: the most that any run of `bandwidth` found."""
+        return max(self.data["bandwidth"])
+
+    @property
+    def overhead(self) -> Timing:
+        """A convolution of one pixel with one weight: what a call costs that has nothing to do."""
+        return _timing(self.data["overhead"])
+
+    @property
+    def first_calls(self) -> list[Timing]:
+        """The first passes through a new network in a new process, one `Timing` a process."""
+        return [_timing(calls) for calls in self.data["first_calls"]]
+
+    def network(
+        self,
+        network: str,
+        width_multiplier: float = 1.0,
+        batch_size: int = 1,
+        *,
+        channels_last: bool = False,
+        kept: bool = False,
+    ) -> Timing:
+        """Passes through a whole network, without hooks."""
+        wanted = [network, width_multiplier, batch_size, channels_last, kept]
+        (taken,) = (taken for *setting, taken in self.data["networks"] if setting == wanted)
+        return _timing(taken)
+
+    def layers(
+        self, network: str, batch_size: int = 1, *, channels_last: bool = False, kept: bool = False
+    ) -> list[LayerTiming]:
+        """What `time_layers` found, at width 1.0 and 224 pixels."""
+        wanted = [network, batch_size, channels_last, kept]
+        named = {layer.name: layer for layer in {"separable": mobilenet_v1, "dense": conv_mobilenet}[network]().layers}
+        return [
+            LayerTiming(named[name], batch_size, _timing(taken), _timing(after) if after else None)
+            for *setting, name, taken, after in self.data["layers"]
+            if setting == wanted
+        ]
+
+    def page_faults(self, batch_size: int = 1, *, channels_last: bool = False, kept: bool = False) -> float:
+        """How often a pass through the separable network asked the system for a page of memory; the median."""
+        wanted = [batch_size, channels_last, kept]
+        (counts,) = (counts for *setting, counts in self.data["page_faults"] if setting == wanted)
+        return median(counts)
+
+
+def _timing(microseconds: list[float]) -> Timing:
+    return Timing(tuple(each / 1e6 for each in microseconds))
+
+
+def stored_times(path: Path = _STORED) -> StoredTimes:
+    """The measurements that chapter 9 shows beside the reader's own."""
+    return StoredTimes(json.loads(path.read_text(encoding="utf-8")))

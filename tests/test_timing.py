@@ -1,11 +1,27 @@
 """Timing with a clock that the tests turn: nothing here depends on how fast the machine is."""
 
+from itertools import product
+from pathlib import Path
+
 import pytest
 import torch
 
-from mobilenet_edu.architecture import mobilenet_v1
+from mobilenet_edu import timing
+from mobilenet_edu.architecture import conv_mobilenet, mobilenet_v1
 from mobilenet_edu.network import MobileNet, MobileNetV1
-from mobilenet_edu.timing import LayerTiming, Timing, bandwidth, compare, measure, peak, roofline, time_layers
+from mobilenet_edu.timing import (
+    LayerTiming,
+    Timing,
+    _processor,
+    bandwidth,
+    compare,
+    machine,
+    measure,
+    peak,
+    roofline,
+    stored_times,
+    time_layers,
+)
 
 
 class Clock:
@@ -31,8 +47,8 @@ class Ticking(Clock):
 
 def test_a_function_is_timed_as_often_as_asked_and_warmed_up_before():
     clock, calls = Clock(), []
-    timing = measure(lambda: calls.append(clock.work(2.0)()), repeats=5, warm_up=3, clock=clock)
-    assert timing.seconds == (2.0,) * 5
+    taken = measure(lambda: calls.append(clock.work(2.0)()), repeats=5, warm_up=3, clock=clock)
+    assert taken.seconds == (2.0,) * 5
     assert len(calls) == 8
 
 
@@ -56,9 +72,9 @@ def test_each_candidate_gets_its_own_time():
 
 
 def test_the_median_ignores_an_interruption_and_the_quartiles_show_the_spread():
-    timing = Timing((1.0, 2.0, 3.0, 4.0, 500.0))
-    assert timing.median == 3.0
-    assert timing.spread == (2.0, 4.0)
+    taken = Timing((1.0, 2.0, 3.0, 4.0, 500.0))
+    assert taken.median == 3.0
+    assert taken.spread == (2.0, 4.0)
     assert Timing((7.0,)).spread == (7.0, 7.0)
 
 
@@ -72,21 +88,46 @@ def test_repetitions_are_positive_integers(repeats, error):
 
 def test_every_layer_that_multiplies_is_timed_once_in_order():
     network = MobileNet(mobilenet_v1(0.25, 32, 10)).eval()
-    timings = time_layers(network, batch_size=2, repeats=1, clock=Ticking())
+    timings = time_layers(network, batch_size=2, rounds=3, warm_up=2, clock=Ticking())
     assert [timing.layer for timing in timings] == [
         layer for layer in network.architecture.layers if layer.kind != "pooling"
     ]
-    assert all(timing.timing.seconds == (1.0,) for timing in timings)
+    assert all(timing.timing.seconds == (1.0,) * 3 for timing in timings)
     assert sum(timing.macs_per_second for timing in timings) == 2 * network.architecture.cost.macs
 
 
-def test_timing_leaves_the_outputs_as_they_were():
+def test_batch_norm_and_activation_are_timed_beside_their_convolution():
+    *convolutions, classifier = time_layers(MobileNet(mobilenet_v1(0.25, 32, 10)), rounds=3, clock=Ticking())
+    assert all(timing.after.seconds == (2.0,) * 3 for timing in convolutions)
+    assert classifier.after is None
+
+
+def test_the_first_passes_do_not_count():
+    network, clock = MobileNet(mobilenet_v1(0.25, 32, 10)), Clock()
+    durations = iter([100.0, 100.0, 3.0, 5.0, 4.0])
+    network.classifier.forward = lambda images: clock.work(next(durations))()
+    timings = time_layers(network, rounds=3, warm_up=2, clock=clock)
+    assert timings[-1].timing.seconds == (3.0, 5.0, 4.0)
+    assert {each.timing.seconds for each in timings[:-1]} == {(0.0,) * 3}
+
+
+@pytest.mark.parametrize("name", ["batch_size", "rounds", "warm_up"])
+def test_layers_are_timed_a_positive_number_of_times(name):
+    with pytest.raises(ValueError, match=f"{name}=0 must be"):
+        time_layers(MobileNet(mobilenet_v1(0.25, 32, 10)), **{name: 0})
+
+
+def test_timing_leaves_the_network_as_it_was():
     torch.manual_seed(0)
-    network, images = MobileNetV1(10, 0.25).eval(), torch.randn(1, 3, 64, 64)
-    with torch.no_grad():
-        before = network(images)
-        time_layers(network, repeats=1, memory_format=torch.channels_last, clock=Ticking())
-        torch.testing.assert_close(network(images), before)
+    network, images = MobileNetV1(10, 0.25), torch.randn(1, 3, 64, 64)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    time_layers(network, rounds=1, memory_format=torch.channels_last, clock=Ticking())
+    assert network.training
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, before[name])
+        assert tensor.is_contiguous()
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
+    assert network.eval()(images).shape == (1, 10)
 
 
 def test_the_intensity_of_a_depthwise_layer_approaches_nine_eighths_as_the_batch_grows():
@@ -97,11 +138,78 @@ def test_the_intensity_of_a_depthwise_layer_approaches_nine_eighths_as_the_batch
     assert one == pytest.approx(layer.cost.macs / (4 * (2 * 32 * 112**2 + 288)))
 
 
+def test_batch_norm_is_no_part_of_what_a_convolution_moves():
+    layer = mobilenet_v1().layers[2]
+    elements = (32 + 64) * 112**2, 32 * 64
+    assert LayerTiming(layer, 3, Timing((1.0,))).bytes_moved == 4 * (3 * elements[0] + elements[1])
+
+
 def test_peak_and_bandwidth_divide_work_by_time():
-    assert peak(side=8, repeats=1, clock=Ticking()) == 8**3
+    assert peak(side=64, repeats=1, clock=Ticking()) == 64**3
     assert bandwidth(megabytes=1, repeats=1, clock=Ticking()) == 2 * 2**20
+
+
+class Listed(Clock):
+    """Each pair of looks is as far apart as the list says."""
+
+    def __init__(self, *durations):
+        self.looks = iter([now for seconds in durations for now in (0.0, seconds)])
+
+    def __call__(self):
+        return next(self.looks)
+
+
+def test_a_bound_is_what_was_possible_once():
+    assert bandwidth(megabytes=1, repeats=3, clock=Listed(4.0, 2.0, 8.0)) == 2**20
+    product, convolution = 64**3, 9 * 16 * 16 * 2 * 2
+    assert peak(side=64, repeats=2, clock=Listed(2.0, 1.0, 1.0, 1.0)) == product  # they take turns
+    assert peak(side=64, repeats=2, clock=Listed(1000.0, 2.0, 1000.0, 1.0)) == convolution
 
 
 def test_the_roofline_is_the_lower_of_two_bounds():
     assert roofline(1.0, peak=50.0, bandwidth=20.0) == 20.0
     assert roofline(10.0, peak=50.0, bandwidth=20.0) == 50.0
+
+
+def test_a_machine_is_named_so_that_a_number_can_be_read(tmp_path):
+    described = machine()
+    assert described["torch"] == torch.__version__
+    assert described["threads"] == str(torch.get_num_threads())
+    assert all(described.values())
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Abacus 3000\nprocessor\t: 1\n")
+    assert _processor(tmp_path / "cpuinfo") == "Abacus 3000"
+    assert _processor(tmp_path / "missing")
+
+
+SETTINGS = list(product((1, 16), (False, True), (False, True)))  # batch size, channels last, memory kept
+
+
+@pytest.mark.parametrize(("batch_size", "channels_last", "kept"), SETTINGS)
+def test_every_setting_is_stored_with_every_layer_and_as_many_repetitions(batch_size, channels_last, kept):
+    times, how = stored_times(), {"channels_last": channels_last, "kept": kept}
+    repetitions = times.data["processes"] // 2 * {1: 3, 16: 2}[batch_size]
+    for name, architecture in {"separable": mobilenet_v1(), "dense": conv_mobilenet()}.items():
+        timings = times.layers(name, batch_size, **how)
+        assert [each.layer for each in timings] == [each for each in architecture.layers if each.kind != "pooling"]
+        assert {len(each.timing.seconds) for each in timings} == {repetitions}
+        assert {len(each.after.seconds) for each in timings[:-1]} == {repetitions}
+        assert timings[-1].after is None
+    for width in (1.0, 0.75, 0.5, 0.25):
+        assert len(times.network("separable", width, batch_size, **how).seconds) == repetitions
+    assert len(times.network("dense", 1.0, batch_size, **how).seconds) == repetitions
+    assert times.page_faults(batch_size, **how) >= 0
+
+
+def test_stored_times_name_their_machine_and_fit_the_package():
+    times = stored_times()
+    assert set(times.machine) == set(machine())
+    assert times.machine["threads"] == "1"
+    assert (Path(timing.__file__).parent / "data" / "times.json").stat().st_size < 150_000
+
+
+def test_stored_times_are_of_a_possible_machine():
+    times = stored_times()
+    assert 1e8 < times.peak < 1e13
+    assert 1e8 < times.bandwidth < 1e13
+    assert 1e-7 < times.overhead.median < 1e-2
+    assert all(len(calls.seconds) == 20 for calls in times.first_calls)
