@@ -104,6 +104,10 @@ def largest_batch(memory, networks):
     name, macs, parameters, kept = min(networks, key=lambda network: network[1])
     return name, max(0, (memory - 12 * parameters) // (4 * kept))
 """,
+    "one timing is a measurement": """
+def typical_time(seconds, warm_up):
+    return seconds[warm_up]
+""",
     "cost falls with exactly α²": """
 def thinned_layer_macs(in_channels, out_channels, map_size, width_multiplier):
     full = 9 * in_channels * map_size**2 + in_channels * out_channels * map_size**2
