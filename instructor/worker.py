@@ -71,14 +71,19 @@ class Cell:
     def __init__(self, cell: dict) -> None:
         text = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
         about = cell.get("metadata", {}).get("instructor", {})
-        self.source = re.sub(r"(?m)^(\s*)[%!?].*$", r"\1pass", text)  # IPython's own commands
+        self.source = text
         self.problem = about.get("problem")
         self.is_check = about.get("check", False)
         self.names: set[str] = set()
 
     def find_names(self) -> None:
         """What is defined at the top of the cell; a function that is still the stub does not count."""
-        for node in ast.parse(self.source).body:
+        try:
+            body = ast.parse(self.source).body
+        except SyntaxError:  # perhaps because of IPython's own commands
+            self.source = re.sub(r"(?m)^([ \t]*)[%!?].*$", r"\1pass", self.source)
+            body = ast.parse(self.source).body
+        for node in body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not is_stub(node):
                 self.names.add(node.name)
             if isinstance(node, ast.Assign):
@@ -107,7 +112,7 @@ def load(cells: list[Cell], problems: list[str], skip: list[int], reply) -> tupl
     """
     errors: dict[int, str] = {}
     for index, cell in enumerate(cells):
-        if index not in skip and not cell.is_check:
+        if index not in skip:
             reply(cell=index)
             try:
                 cell.find_names()
@@ -119,13 +124,11 @@ def load(cells: list[Cell], problems: list[str], skip: list[int], reply) -> tupl
         named = [index for index in defining if cells[index].problem == problem]
         if defining:
             chosen[problem] = (named or defining)[-1]
-    passed_over = [
-        index for index, cell in enumerate(cells) if cell.names & set(problems) and index not in chosen.values()
-    ]
     waiting = [
         index
         for index, cell in enumerate(cells)
-        if not (index in skip or index in errors or index in passed_over or cell.is_check)
+        if index in chosen.values()
+        or not (index in skip or index in errors or cell.is_check or cell.names & set(problems))
     ]
     submission = types.ModuleType("__main__")
     sys.modules["__main__"] = submission

@@ -171,7 +171,16 @@ def with_stub_copies() -> dict:
     return {**notebook, "cells": notebook["cells"] + stubs}
 
 
+def answered_in_the_cell_that_checks() -> dict:
+    """As when a student overwrites the cell below the one that was meant."""
+    notebook = solved(conv_macs=None)
+    first_check = next(cell for cell in notebook["cells"] if "check(conv_macs" in "".join(cell["source"]))
+    first_check["source"] = ANSWER
+    return notebook
+
+
 MANGLED = {
+    "answered in another cell": (answered_in_the_cell_that_checks(), ALL),
     "reordered": (shuffled(), ALL),
     "duplicated": ({**solved(), "cells": solved()["cells"] * 2}, ALL),
     "duplicated stubs": (with_stub_copies(), ALL),
@@ -193,6 +202,7 @@ MANGLED = {
         ALL - CONV,
     ),
     "IPython's commands": (solved(extra="%matplotlib inline\n!ls\nfor _ in 'a':\n    %pip install x"), ALL),
+    "a line that begins with a percent sign": (solved(conv_macs=f"assert (3\n  % 2)\n{ANSWER}"), ALL),
     "asks for input": (solved(extra="input('name')"), ALL),
     "a cell that raises": (solved(extra="1 / 0"), ALL),
     "a cell that loops": (solved(extra="while True: pass"), ALL),
