@@ -102,7 +102,7 @@ def test_the_confusion_matrix_counts_each_test_image_once(chapter):
 
 
 def test_two_filters_answer_one_to_ink_and_one_to_paper(chapter):
-    seen = chapter["fig-filters"]
+    seen = chapter["fig-learned-filters"]
     stem, images = training.load_digit_reader().stem, torch.cat([part.images for part in training.digits()])
     with torch.no_grad():
         largest = stem.norm(stem.conv(images)).amax((0, 2, 3))
