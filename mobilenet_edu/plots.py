@@ -23,7 +23,7 @@ COLORS = {
     "depthwise": "#D55E00",
     "pointwise": "#009E73",
     "classifier": "#CC79A7",
-    "pooling": "#999999",
+    "pooling": "#555555",
 }
 HATCHES = {"standard": "", "depthwise": "//", "pointwise": "..", "classifier": "xx", "pooling": ""}
 

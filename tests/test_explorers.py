@@ -1,0 +1,91 @@
+import json
+import re
+
+import pytest
+
+from mobilenet_edu import architecture, cost, explorers
+
+SHOWN = [explorers.separable_layer(), explorers.network()]
+
+
+def table(shown):
+    """The table that the network's script looks its numbers up in."""
+    return json.loads(re.search(r"data-table='([^']*)'", shown._repr_html_())[1])
+
+
+def test_the_layer_starts_with_the_cost_of_that_layer():
+    results = explorers.separable_layer(64, 128, 5, 28).results
+    assert results["standard-macs"] == f"{cost.conv2d_cost(64, 128, 5, 28, padding=2).macs:,}"
+    assert results["separable-params"] == f"{5 * 5 * 64 + 64 * 128:,}"
+
+
+def test_a_single_pixel_kernel_saves_nothing():
+    summary = explorers.separable_layer(64, 128, 1, 28).results["summary"]
+    assert (
+        summary
+        == "separable / standard = 1/128 + 1/1 = 129/128 = 1.0078: the separable layer needs 1.01 times more MACs."
+    )
+
+
+@pytest.mark.parametrize("width", explorers.WIDTH_MULTIPLIERS)
+@pytest.mark.parametrize("classes", [1, 101, 1000])
+def test_the_table_and_the_classes_give_the_whole_network(width, classes):
+    rows = table(SHOWN[1])
+    for resolution in explorers.RESOLUTIONS:
+        row = rows[f"{round(100 * width)}-{resolution}"]
+        macs, params, features = sum(row[:3]), sum(row[3:6]), row[6]
+        whole = architecture.mobilenet_v1(width, resolution, classes).cost
+        assert macs + features * classes == whole.macs
+        assert params + (features + 1) * classes == whole.params
+
+
+def test_activations_are_the_outputs_of_the_convolutions():
+    *_, largest, together = table(SHOWN[1])["100-224"]
+    assert largest == 112 * 112 * 64
+    assert together == architecture.mobilenet_v1().cost.output_elements - 1000  # without the classifier's
+
+
+@pytest.mark.parametrize(("macs", "verdict"), [(569, "within"), (568, "over")])
+def test_a_budget_is_kept_or_not(macs, verdict):
+    summary = explorers.network(budget_macs=macs).results["summary"]
+    assert summary.startswith(f"568,740,352 MACs, {verdict} the budget of {macs} million;")
+
+
+@pytest.mark.parametrize("make", [explorers.separable_layer, explorers.network])
+def test_two_runs_show_the_same(make):
+    assert make()._repr_html_() == make()._repr_html_()
+
+
+@pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown.calculator)
+class TestHtml:
+    def test_is_small(self, shown):
+        assert len(shown._repr_html_()) < 20_000
+
+    def test_asks_for_nothing(self, shown):
+        assert not re.search(r"https?:|src=|url\(|import", shown._repr_html_())
+
+    def test_has_no_identifier_that_a_second_one_would_repeat(self, shown):
+        assert " id=" not in shown._repr_html_()
+
+    def test_shows_its_numbers_without_a_script(self, shown):
+        for name, value in shown.results.items():
+            assert f'data-result="{name}"' in shown._repr_html_()
+            assert value in shown._repr_html_()
+
+    def test_prints_its_numbers_as_text(self, shown):
+        assert shown.results["summary"] in repr(shown)
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: explorers.separable_layer(kernel_size=4), "kernel_size=4 must be from 1 to 15 in steps of 2"),
+        (lambda: explorers.separable_layer(in_channels=0), "in_channels=0 must be at least 1"),
+        (lambda: explorers.separable_layer(map_size=225), "map_size=225 must be from 1 to 224 in steps of 1"),
+        (lambda: explorers.network(0.33), "width_multiplier=0.33 must be from 0.25 to 1 in steps of 0.05"),
+        (lambda: explorers.network(resolution=200), "resolution=200 must be from 96 to 288 in steps of 32"),
+    ],
+)
+def test_what_the_inputs_do_not_offer_is_refused(call, error):
+    with pytest.raises(ValueError, match=error):
+        call()
