@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from conftest import ROOT
+from classroom import ROOT
 
 from mobilenet_edu.architecture import conv_mobilenet, mobilenet_v1
 

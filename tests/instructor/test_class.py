@@ -6,7 +6,7 @@ import csv
 import json
 
 import pytest
-from conftest import SEED, code, hand_in, solved
+from classroom import SEED, code, hand_in, solved
 
 from instructor.__main__ import main
 from instructor.assignments import ASSIGNMENTS

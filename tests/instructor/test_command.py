@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 
 import pytest
-from conftest import SEED, hand_in, solved
+from classroom import SEED, hand_in, solved
 
 from instructor import sandbox
 from instructor.__main__ import main

@@ -6,7 +6,7 @@ import re
 import shlex
 
 import pytest
-from conftest import ROOT
+from classroom import ROOT
 
 from instructor import guide
 from instructor.__main__ import parser

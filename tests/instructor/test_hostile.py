@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SEED, code, hand_in, solved
+from classroom import ROOT, SEED, code, hand_in, solved
 
 from instructor import sandbox
 from instructor.__main__ import main

@@ -6,7 +6,7 @@ import csv
 from html.parser import HTMLParser
 
 import pytest
-from conftest import SEED
+from classroom import SEED
 
 from instructor.assignments import ASSIGNMENTS
 from instructor.grading import Graded, Mark

@@ -6,7 +6,7 @@ import os
 import unicodedata
 
 import pytest
-from conftest import hand_in
+from classroom import hand_in
 
 from instructor.submissions import NOTEBOOK_AT_MOST, Submission, UnreadableError, find_submissions, natural
 

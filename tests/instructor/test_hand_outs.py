@@ -9,7 +9,7 @@ import sys
 
 import nbformat
 import pytest
-from conftest import ROOT, SEED
+from classroom import ROOT, SEED
 from nbclient import NotebookClient
 
 from instructor.assignments import ASSIGNMENTS
