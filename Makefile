@@ -1,5 +1,5 @@
 # The two commands: `make book` builds the HTML, `make test` checks everything. Both make their own environment.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
