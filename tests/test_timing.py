@@ -1,5 +1,6 @@
 """Timing with a clock that the tests turn: nothing here depends on how fast the machine is."""
 
+import runpy
 from itertools import product
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mobilenet_edu.architecture import conv_mobilenet, mobilenet_v1
 from mobilenet_edu.network import MobileNet, MobileNetV1
 from mobilenet_edu.timing import (
     LayerTiming,
+    StoredTimes,
     Timing,
     _processor,
     bandwidth,
@@ -205,6 +207,20 @@ def test_stored_times_name_their_machine_and_fit_the_package():
     assert set(times.machine) == set(machine())
     assert times.machine["threads"] == "1"
     assert (Path(timing.__file__).parent / "data" / "times.json").stat().st_size < 150_000
+
+
+def test_the_script_writes_what_is_stored():
+    script = runpy.run_path(str(Path(__file__).parents[1] / "experiments" / "time_layers.py"))
+    data = stored_times().data
+    path = Path(timing.__file__).parent / "data" / "times.json"
+    assert script["written"](data) == path.read_text(encoding="utf-8")
+    twice = StoredTimes(script["merged"]([data, data]))
+    once = stored_times().layers("dense", 16, kept=True)
+    for before, after in zip(once, twice.layers("dense", 16, kept=True), strict=True):
+        assert after.layer == before.layer
+        assert after.timing.seconds == before.timing.seconds * 2
+    assert twice.peak == stored_times().peak
+    assert len(twice.first_calls) == 2 * len(stored_times().first_calls)
 
 
 def test_stored_times_are_of_a_possible_machine():

@@ -180,6 +180,14 @@ def test_even_at_the_roof_the_network_gains_less_than_its_macs(chapter):
         assert sum(dense.values()) / sum(separable.values()) < seen["promised"]
 
 
+@pytest.mark.parametrize("batch_size", [1, 16])
+def test_memory_sets_the_roof_of_every_depthwise_layer_and_of_no_block_of_the_twin(times, batch_size):
+    meet = times.peak / times.bandwidth
+    separable, dense = (times.layers(name, batch_size) for name in ("separable", "dense"))
+    assert all(each.macs_per_byte < meet for each in separable if each.layer.kind == "depthwise")
+    assert all(each.macs_per_byte > meet for each in dense if each.layer.name.startswith("blocks"))
+
+
 def test_a_call_weighs_more_in_the_last_depthwise_layer_than_in_the_first(times):
     timings = times.layers("separable", channels_last=True, kept=True)
     first, *_, last = (each for each in timings if each.layer.kind == "depthwise")
