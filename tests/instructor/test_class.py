@@ -6,14 +6,14 @@ import csv
 import json
 
 import pytest
-from classroom import SEED, code, hand_in, solved
+from classroom import SEED, code, hand_in, needs_sandbox, solved
 
 from instructor.__main__ import main
 from instructor.assignments import ASSIGNMENTS
 from instructor.problem import plain
 from instructor.reports import cell_html
 
-pytestmark = pytest.mark.sandbox
+pytestmark = needs_sandbox
 
 CONV = "def conv_macs(in_channels, out_channels, kernel, sizes, stride, groups):\n    from math import prod\n"
 OUT = "    out = [(size - side) // stride + 1 for size, side in zip(sizes, kernel)]\n"

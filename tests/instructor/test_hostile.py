@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from classroom import ROOT, SEED, code, hand_in, solved
+from classroom import ROOT, SEED, code, hand_in, needs_sandbox, solved
 
 from instructor import sandbox
 from instructor.__main__ import main
@@ -23,7 +23,7 @@ from instructor.assignments import ASSIGNMENTS
 from instructor.problem import source
 from instructor.sandbox import check_sandbox
 
-pytestmark = pytest.mark.sandbox
+pytestmark = needs_sandbox
 
 ALL = 32
 CONV = 8  # points for conv_macs

@@ -12,6 +12,7 @@ from math import log2
 
 import pytest
 import torch
+from classroom import SEED
 from torch import nn
 
 from instructor.assignments import ASSIGNMENTS
@@ -23,7 +24,7 @@ from mobilenet_edu.cost import conv2d_cost, conv_output_size
 from mobilenet_edu.counting import count_cost
 
 PLAIN_SEEDS = [f"seed {number}" for number in range(4)]
-SEEDS = {"costs": PLAIN_SEEDS, "budget": PLAIN_SEEDS[:2], "block": ["seed 0"]}
+SEEDS = {"costs": PLAIN_SEEDS, "budget": PLAIN_SEEDS[:2], "block": [SEED]}
 PROBLEMS = [
     pytest.param(problem, id=f"{problem.name}-{seed}")
     for name, seeds in SEEDS.items()
