@@ -1,0 +1,646 @@
+"""Exercises of chapter 12, what came next."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from itertools import product
+from math import comb
+from random import Random
+
+from torch import nn
+
+from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
+from mobilenet_edu.exercises.networks import behaviour
+from mobilenet_edu.successors import inverted_residual, mobilenet_v2, networks, round_width
+
+
+def _random_narrow(rng: Random) -> tuple:
+    return rng.randint(2, 96), rng.randint(2, 96), rng.choice((2, 3, 6)), rng.randint(2, 60)
+
+
+def _sum_of_layers(in_channels, out_channels, expansion, map_size):
+    layers = inverted_residual("block", in_channels, out_channels, 1, expansion, (map_size, map_size))
+    return sum(layer.cost.macs for layer in layers)
+
+
+@exercise(
+    title="Three steps",
+    goal=1,
+    level=1,
+    minutes=5,
+    unit="MACs",
+    task="""This function is finished: the cost of an inverted residual with stride 1 and 3×3 filters. Run it. Then
+print the three terms for 16 channels in, 16 out and expansion 6, and for 160 in and out. Which step is the
+dearest in each, and why does it change? Last, break it: let the expansion multiply the projection only, check again,
+and read the answer.""",
+    hints=(
+        "Which of the three steps sees the narrow map, and which only the wide one?",
+        "Per pixel: wide · in, then 9 · wide, then wide · out.",
+        "Print `in_channels`, `9` and `out_channels`: wide times each of them is a step's cost per pixel.",
+    ),
+    cases=((16, 16, 6, 28), (160, 160, 6, 7), (64, 96, 6, 14), (2, 2, 3, 2)),
+    random_case=_random_narrow,
+    covers={
+        "more channels out than in": lambda M, N, t, size: N > M,
+        "an expansion that is not 6": lambda M, N, t, size: t != 6,
+    },
+    alternative=_sum_of_layers,
+    mistakes=(
+        Mistake(
+            "expansion in the projection only",
+            "Your filters work on the narrow map. The expansion comes first, so filters and projection both see the "
+            "wide one.",
+            lambda M, N, t, size: size**2 * (M * M + 9 * M + t * M * N),
+        ),
+        Mistake(
+            "standard filters on the wide map",
+            "Your middle step combines channels. It is depthwise: each of the wide map's channels has one filter.",
+            lambda M, N, t, size: size**2 * (t * M * M + 9 * (t * M) ** 2 + t * M * N),
+            misconception="depthwise means separable",
+        ),
+        Mistake(
+            "the addition as MACs",
+            "You counted the addition of the input. It multiplies nothing, so it is no MAC.",
+            lambda M, N, t, size: size**2 * (t * M * (M + 9 + N) + M),
+        ),
+        Mistake(
+            "FLOPs",
+            "You counted two operations for each MAC. Asked for are MACs.",
+            lambda M, N, t, size: 2 * size**2 * t * M * (M + 9 + N),
+            misconception="1 MAC = 1 FLOP",
+        ),
+    ),
+    reasoning=f"""Each step has the wide map's channels as a factor; what remains is the number of input channels, 9,
+and the number of output channels. At 16 channels the three steps cost {6 * 16 * 16:,}, {9 * 6 * 16:,} and
+{6 * 16 * 16:,} MACs for each pixel, nearly alike. At 160 it is {6 * 160 * 160:,}, {9 * 6 * 160:,} and
+{6 * 160 * 160:,}: the pointwise steps grow with the square of the width, the filters with the width alone.""",
+)
+def narrow_wide_narrow(in_channels, out_channels, expansion, map_size):
+    """MACs of an inverted residual: stride 1, 3×3 filters."""
+    wide = expansion * in_channels
+    expand = in_channels * wide
+    filter_ = 9 * wide
+    project = wide * out_channels
+    return map_size**2 * (expand + filter_ + project)
+
+
+def _random_block(rng: Random) -> tuple:
+    return (
+        rng.randint(2, 96),
+        rng.randint(2, 96),
+        rng.choice((1, 1, 3, 6)),
+        rng.choice((1, 2)),
+        rng.randint(5, 60),
+    )
+
+
+def _strided(M, N, t, stride, size):
+    layers = inverted_residual("block", M, N, stride, t, (size, size))
+    return sum(layer.cost.macs for layer in layers)
+
+
+def _block_macs(M, N, t, stride, size, *, first=None, before=None, after=None):
+    """The cost with one thing changed: is the expansion always there, and which sizes count before and after."""
+    small = (size - 1) // stride + 1
+    before, after = size if before is None else before, small if after is None else after
+    expand = M * t * M if t > 1 or first else 0
+    return before**2 * expand + after**2 * t * M * (9 + N)
+
+
+@exercise(
+    title="The stride in the middle",
+    goal=1,
+    level=2,
+    minutes=10,
+    unit="MACs",
+    task="""Now with a stride. Fill the three gaps: the size of the map that goes out (3×3 filters, padding 1), the
+expansion's MACs, and those of the other two steps. With expansion 1 there is no first layer.""",
+    hints=(
+        "Draw the block as three boxes and write the map's size on each of the four arrows.",
+        "out = (map_size − 1) // stride + 1. The expansion is paid at `map_size`, the rest at `out`.",
+        "The first gap: `out = (map_size - 1) // stride + 1`.",
+    ),
+    cases=((16, 24, 6, 2, 112), (32, 16, 1, 1, 112), (96, 160, 6, 2, 14), (24, 24, 6, 1, 56), (8, 8, 3, 2, 7)),
+    random_case=_random_block,
+    covers={
+        "stride 2": lambda M, N, t, stride, size: stride == 2,
+        "no expansion": lambda M, N, t, stride, size: t == 1,
+        "an odd map with stride 2": lambda M, N, t, stride, size: stride == 2 and size % 2 == 1,
+    },
+    alternative=_strided,
+    stub="""def inverted_residual_macs(
+    in_channels,
+    out_channels,
+    expansion,
+    stride,
+    map_size,
+):
+    \"\"\"MACs of an inverted residual with 3×3 filters.\"\"\"
+    wide = expansion * in_channels
+    out = ...
+    expand = 0 if expansion == 1 else ...
+    rest = ...
+    return expand + rest
+""",
+    mistakes=(
+        Mistake(
+            "an expansion at t = 1",
+            "You paid for an expansion where there is none. With expansion 1 the map is as wide already, and the block "
+            "begins with its filters.",
+            lambda M, N, t, stride, size: _block_macs(M, N, t, stride, size, first=True),
+        ),
+        Mistake(
+            "the input's size throughout",
+            "You used the input's size for all three steps. Behind the stride the map is smaller: filters and "
+            "projection are paid at the size that they write.",
+            lambda M, N, t, stride, size: _block_macs(M, N, t, stride, size, after=size),
+            misconception="cost from the input's size although the stride is 2",
+        ),
+        Mistake(
+            "the output's size throughout",
+            "You used the output's size for all three steps. The expansion comes before the stride and is paid at full "
+            "size.",
+            lambda M, N, t, stride, size: _block_macs(M, N, t, stride, size, before=(size - 1) // stride + 1),
+        ),
+        Mistake(
+            "rounded down",
+            "Your output size is rounded down for odd maps. With padding 1, a map of 7 pixels becomes 4 at stride 2.",
+            lambda M, N, t, stride, size: _block_macs(M, N, t, stride, size, after=size // stride),
+        ),
+        Mistake(
+            "the filters at full size",
+            "You paid for the filters at every pixel of the input. They carry the stride, so they run only where an "
+            "output pixel is.",
+            lambda M, N, t, stride, size: (
+                _block_macs(M, N, t, stride, size) + 9 * t * M * (size**2 - ((size - 1) // stride + 1) ** 2)
+            ),
+        ),
+    ),
+    reasoning=f"""The stride belongs to the depthwise layer, in the middle. So the expansion runs on the map that
+comes in, the projection on the one that goes out, and the filters where an output pixel is. For MobileNet V2's
+second block, 16 to 24 channels at 112×112 with stride 2, that is {_strided(16, 24, 6, 2, 112):,} MACs, of which the
+expansion takes {16 * 96 * 112**2:,}.""",
+)
+def inverted_residual_macs(
+    in_channels,
+    out_channels,
+    expansion,
+    stride,
+    map_size,
+):
+    """MACs of an inverted residual with 3×3 filters."""
+    wide = expansion * in_channels
+    out = (map_size - 1) // stride + 1
+    expand = 0 if expansion == 1 else map_size**2 * in_channels * wide
+    rest = out**2 * wide * (9 + out_channels)
+    return expand + rest
+
+
+def _random_width(rng: Random) -> tuple:
+    return rng.choice((16, 16, 24, 32, 96, 160, 320)), rng.choice((0.25, 0.35, 0.35, 0.5, 0.75, 1.4))
+
+
+@exercise(
+    title="Widths in multiples of eight",
+    goal=3,
+    level=3,
+    minutes=12,
+    unit="channels",
+    task="""MobileNet V2 and the networks after it round every width. Take `channels` times `width_multiplier`. Round
+to the nearest multiple of 8, upwards if it lies in the middle, but never below 8. If that has lost more than a tenth
+of the exact width, take the next multiple of 8 instead. Return the width.""",
+    hints=(
+        "Three steps in a row: round, lift to 8 if needed, then look at what was lost.",
+        "The nearest multiple of 8 to x is `int(x + 4) // 8 * 8`; lost more than a tenth means below 0.9 · x.",
+        "Begin with `exact = channels * width_multiplier`.",
+    ),
+    cases=((32, 0.35), (24, 0.35), (16, 0.25), (32, 1.0), (24, 0.75), (96, 1.4), (160, 0.35), (320, 1.3), (24, 0.5)),
+    random_case=_random_width,
+    covers={
+        "a width below 8": lambda channels, width_multiplier: channels * width_multiplier < 8,
+        "rounding down would lose more than a tenth": lambda channels, width_multiplier: (
+            int(channels * width_multiplier + 4) // 8 * 8 < 0.9 * channels * width_multiplier
+        ),
+        "a wider network": lambda channels, width_multiplier: width_multiplier > 1,
+    },
+    alternative=lambda channels, width_multiplier: round_width(channels * width_multiplier),
+    mistakes=(
+        Mistake(
+            "V1's rule",
+            "You cut off to a whole number, as MobileNet V1 does. Here widths are multiples of 8.",
+            lambda channels, width_multiplier: int(channels * width_multiplier),
+        ),
+        Mistake(
+            "always down",
+            "You rounded down to a multiple of 8. It is the nearest one that counts.",
+            lambda channels, width_multiplier: max(8, int(channels * width_multiplier) // 8 * 8),
+        ),
+        Mistake(
+            "always up",
+            "You rounded up to a multiple of 8. Up only if that is nearer, or if rounding down loses too much.",
+            lambda channels, width_multiplier: max(8, -(-int(channels * width_multiplier + 0.999) // 8) * 8),
+        ),
+        Mistake(
+            "forgot the tenth",
+            "You stopped at the nearest multiple. Where that loses more than a tenth, the next one is taken.",
+            lambda channels, width_multiplier: max(8, int(channels * width_multiplier + 4) // 8 * 8),
+        ),
+    ),
+    reasoning=f"""The order matters: round, lift, then compare with nine tenths of the *exact* width. At 24 channels
+and 0.5 the exact width is 12, in the middle, so it becomes {round_width(12)}. At 32 and 0.35 it is 11.2: the nearest
+multiple is 8, which loses more than a tenth, so it becomes {round_width(11.2)}. With this rule the 22 released
+networks come out, for example {mobilenet_v2(0.35, 96).cost.macs:,} MACs for the smallest.""",
+)
+def rounded_width(channels, width_multiplier):
+    """The width after the multiplier, a multiple of 8."""
+    exact = channels * width_multiplier
+    nearest = max(8, int(exact + 4) // 8 * 8)
+    if nearest < 0.9 * exact:
+        nearest += 8
+    return nearest
+
+
+class _InvertedResidual(nn.Module):
+    """The block with one thing changed at a time."""
+
+    def __init__(self, M, N, t, stride, *, add=None, last=False, linear=False, skip=True, groups=True, late=False):
+        super().__init__()
+        wide = t * M
+
+        def unit(conv, act=True):
+            return [conv, nn.BatchNorm2d(conv.out_channels), *([nn.ReLU6()] if act and not linear else [])]
+
+        steps = [] if t == 1 and skip else unit(nn.Conv2d(M, wide, 1, bias=False))
+        at = 1 if late else stride
+        steps += unit(nn.Conv2d(wide, wide, 3, at, 1, groups=wide if groups else 1, bias=False))
+        steps += unit(nn.Conv2d(wide, N, 1, stride if late else 1, bias=False), act=last)
+        self.steps = nn.Sequential(*steps)
+        self.add = (stride == 1 and M == N) if add is None else add(M, N, stride)
+
+    def forward(self, x):
+        y = self.steps(x)
+        return x + y if self.add else y
+
+
+def _functional(M, N, t, stride):
+    """Another way to write it: layers in one order, applied in another, ReLU6 as a clamp."""
+    wide = t * M
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norms = nn.ModuleList([nn.BatchNorm2d(N), nn.BatchNorm2d(wide)])
+            self.project = nn.Conv2d(wide, N, 1, bias=False)
+            self.filters = nn.Conv2d(wide, wide, 3, stride, 1, groups=wide, bias=False)
+            if t > 1:
+                self.expand = nn.Conv2d(M, wide, 1, bias=False)
+                self.norms.append(nn.BatchNorm2d(wide))
+
+        def forward(self, x):
+            y = x if t == 1 else self.norms[2](self.expand(x)).clamp(0, 6)
+            y = self.norms[1](self.filters(y)).clamp(0, 6)
+            y = self.norms[0](self.project(y))
+            return y.add(x) if x.shape == y.shape else y
+
+    return Block()
+
+
+def _random_module(rng: Random) -> tuple:
+    M = rng.randint(2, 5)
+    return M, rng.choice((M, M, rng.randint(6, 8))), rng.choice((1, 2, 3, 6)), rng.choice((1, 1, 2))
+
+
+@exercise(
+    title="The block as a module",
+    goal=1,
+    level=3,
+    minutes=20,
+    task="""Write the inverted residual as a function that returns an `nn.Module`: expand, filter with 3×3 and the
+stride, project, each with batch norm, no biases, ReLU6 after the first two. With expansion 1 there is no expansion
+layer. Where stride and widths allow it, the input is added. Submodules may have any names: weights, groups and
+outputs are compared.""",
+    hints=(
+        "Begin with the chapter's `inside`, and ask for each number in it where it comes from now.",
+        "The input is added where `stride == 1 and in_channels == out_channels`. That takes a `forward` of its own.",
+        "Begin with a class: `class Block(nn.Module):`, and in its `__init__` a list of layers for `nn.Sequential`.",
+    ),
+    imports="from torch import nn",
+    cases=((3, 3, 6, 1), (3, 5, 6, 1), (4, 4, 2, 2), (4, 4, 1, 1), (2, 6, 1, 2)),
+    random_case=_random_module,
+    covers={
+        "the input is added": lambda M, N, t, stride: stride == 1 and M == N,
+        "stride 1 with another width": lambda M, N, t, stride: stride == 1 and M != N,
+        "stride 2 with the same width": lambda M, N, t, stride: stride == 2 and M == N,
+        "no expansion": lambda M, N, t, stride: t == 1,
+    },
+    alternative=_functional,
+    observe=behaviour(lambda M, N, t, stride: (2, M, 9, 8)),
+    seconds=20.0,
+    mistakes=(
+        Mistake(
+            "ReLU6 at the end",
+            "An activation follows your projection. The bottleneck is linear: ReLU on a narrow map loses information.",
+            lambda *case: _InvertedResidual(*case, last=True),
+        ),
+        Mistake(
+            "never added",
+            "Your block never adds its input. With stride 1 and as many channels out as in, it must.",
+            lambda *case: _InvertedResidual(*case, add=lambda M, N, stride: False),
+        ),
+        Mistake(
+            "added whatever the width",
+            "Your block adds its input whenever the stride is 1. With another number of channels it does not fit.",
+            lambda *case: _InvertedResidual(*case, add=lambda M, N, stride: stride == 1),
+        ),
+        Mistake(
+            "added whatever the stride",
+            "Your block adds its input whenever the widths are equal. With stride 2 the maps have different sizes.",
+            lambda *case: _InvertedResidual(*case, add=lambda M, N, stride: M == N),
+        ),
+        Mistake(
+            "an expansion at t = 1",
+            "With expansion 1 you still have a first 1×1 layer. MobileNet V2 leaves it out.",
+            lambda *case: _InvertedResidual(*case, skip=False),
+        ),
+        Mistake(
+            "forgot the groups",
+            "Your middle layer is a standard convolution. It is depthwise: as many groups as channels.",
+            lambda *case: _InvertedResidual(*case, groups=False),
+            misconception="depthwise means separable",
+        ),
+        Mistake(
+            "no activation at all",
+            "Nothing but batch norm follows your convolutions, so the block is one linear map. ReLU6 follows the first "
+            "two.",
+            lambda *case: _InvertedResidual(*case, linear=True),
+        ),
+    ),
+    reasoning="""Three conditions make the block: an expansion only if there is something to expand, an addition only
+if both shapes agree, and no activation after the projection. The addition comes last, after batch norm, so the
+path around the block is untouched: what a block's ReLU loses, the sum may still carry.""",
+)
+def inverted_residual_block(
+    in_channels,
+    out_channels,
+    expansion,
+    stride,
+):
+    """Expand, filter, project; the input is added where it fits."""
+    wide = expansion * in_channels
+    layers = []
+    if expansion > 1:
+        layers += [
+            nn.Conv2d(in_channels, wide, 1, bias=False),
+            nn.BatchNorm2d(wide),
+            nn.ReLU6(),
+        ]
+    layers += [
+        nn.Conv2d(wide, wide, 3, stride, 1, groups=wide, bias=False),
+        nn.BatchNorm2d(wide),
+        nn.ReLU6(),
+        nn.Conv2d(wide, out_channels, 1, bias=False),
+        nn.BatchNorm2d(out_channels),
+    ]
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(*layers)
+            self.fits = stride == 1 and in_channels == out_channels
+
+        def forward(self, x):
+            y = self.layers(x)
+            return x + y if self.fits else y
+
+    return Block()
+
+
+def _random_bottleneck(rng: Random) -> tuple:
+    narrow = rng.randint(1, 6)
+    return narrow, rng.randint(1, 12 // narrow)
+
+
+def _by_listing(narrow, expansion):
+    """Every pattern of living and dead channels, one by one."""
+    patterns = list(product((0, 1), repeat=narrow * expansion))
+    return Fraction(sum(sum(pattern) >= narrow for pattern in patterns), len(patterns))
+
+
+def _alive(narrow, expansion, first, last=None):
+    wide = narrow * expansion
+    last = wide if last is None else last
+    return Fraction(sum(comb(wide, alive) for alive in range(first, last + 1)), 2**wide)
+
+
+@exercise(
+    title="The chance to survive",
+    goal=2,
+    level=3,
+    minutes=15,
+    task="""In the chapter 1,000 random points passed a ReLU. Now exactly: each of the `expansion * narrow` channels
+is alive with probability one half, independently. A point survives if at least `narrow` are alive. Return the
+probability as a `Fraction`.""",
+    hints=(
+        "How many patterns of living and dead channels are there, and how many have at least `narrow` alive?",
+        "The number of patterns with exactly a alive of w is the binomial coefficient, `math.comb(w, a)`.",
+        "Begin with `wide = expansion * narrow`; there are `2**wide` patterns.",
+    ),
+    imports="from fractions import Fraction\nfrom math import comb",
+    cases=((1, 1), (2, 1), (2, 2), (4, 3), (3, 2)),
+    random_case=_random_bottleneck,
+    covers={
+        "no expansion": lambda narrow, expansion: expansion == 1 and narrow > 1,
+        "expansion 2 or more": lambda narrow, expansion: expansion >= 2 and narrow > 1,
+    },
+    alternative=_by_listing,
+    mistakes=(
+        Mistake(
+            "all alive",
+            "You asked that every channel be alive. At least `narrow` of them are enough: that many equations "
+            "determine the point.",
+            lambda narrow, expansion: _alive(narrow, expansion, narrow * expansion),
+        ),
+        Mistake(
+            "exactly as many",
+            "You asked for exactly `narrow` living channels. More are fine too.",
+            lambda narrow, expansion: _alive(narrow, expansion, narrow, narrow),
+        ),
+        Mistake(
+            "one more",
+            "You asked for more than `narrow` living channels. As many as `narrow` are enough.",
+            lambda narrow, expansion: _alive(narrow, expansion, narrow + 1),
+        ),
+        Mistake(
+            "any alive",
+            "You asked for one living channel. One equation does not determine a point with `narrow` coordinates.",
+            lambda narrow, expansion: _alive(narrow, expansion, 1),
+        ),
+    ),
+    reasoning=f"""There are $2^w$ equally likely patterns of $w$ channels, and $\\binom{{w}}{{a}}$ of them have $a$
+alive. At 16 channels without expansion the chance is 1 in {_alive(16, 1, 16).denominator:,}. At expansion 6 the
+chance to be *lost* is below 1 in {int(1 / (1 - _alive(16, 6, 16))) // 10**9 * 10**9:,}. The half is exact for random
+directions that are as likely as their opposites; a trained network may have others.""",
+)
+def chance_to_survive(narrow, expansion):
+    """The probability that ReLU leaves enough channels alive."""
+    wide = expansion * narrow
+    patterns = sum(comb(wide, alive) for alive in range(narrow, wide + 1))
+    return Fraction(patterns, 2**wide)
+
+
+def _data_sheet(rng: Random) -> tuple:
+    macs = rng.randint(20 * 10**6, 9 * 10**9)
+    unit = rng.choice((10**6, 10**9))
+    digits = 0 if unit == 10**6 else rng.choice((1, 2))
+    factor = rng.choice((1.0, 1.0, 2.0, 2.0, 1.07, 0.93, 1.5))
+    return f"{macs * factor / unit:.{digits}f}", unit, macs
+
+
+def _rounds_to(count, printed, unit):
+    digits = len(printed.partition(".")[2])
+    return f"{Decimal(count) / unit:.{digits}f}" == printed
+
+
+def _by_distance(printed, unit, macs):
+    step = Fraction(1, 10 ** len(printed.partition(".")[2]))
+    for name, count in (("MACs", macs), ("FLOPs", 2 * macs)):
+        if abs(Fraction(count, unit) - Fraction(printed)) <= step / 2:
+            return name
+    return "neither"
+
+
+def _nearest(printed, unit, macs):
+    claimed = float(printed) * unit
+    return "MACs" if abs(claimed - macs) < abs(claimed - 2 * macs) else "FLOPs"
+
+
+def _cut_off(printed, unit, macs):
+    scale = 10 ** len(printed.partition(".")[2])
+    for name, count in (("MACs", macs), ("FLOPs", 2 * macs)):
+        if count * scale // unit == round(float(printed) * scale):
+            return name
+    return "neither"
+
+
+def _within_a_tenth(printed, unit, macs):
+    claimed = float(printed) * unit
+    for name, count in (("MACs", macs), ("FLOPs", 2 * macs)):
+        if abs(claimed - count) < 0.1 * count:
+            return name
+    return "neither"
+
+
+@exercise(
+    title="A client's data sheet",
+    goal=4,
+    level=4,
+    minutes=20,
+    task="""A client sends data sheets of networks. Each prints a cost such as `"4.5"`, with a unit of 10⁶ or 10⁹
+operations, and calls it "FLOPs", which means nothing. You have counted the network's MACs. Return `"MACs"` if your
+count, rounded to as many digits after the point as the sheet prints, is the printed text; `"FLOPs"` if two for each
+MAC, rounded so, are; and `"neither"` if none of the two is.""",
+    hints=(
+        'How many digits stand after the point in "4.5", in "0.39", in "300"?',
+        "Divide the count by the unit, write it with as many digits, and compare the two texts.",
+        'Begin with `digits = len(printed.partition(".")[2])`.',
+    ),
+    cases=(
+        ("4.5", 10**9, 4_455_531_264),
+        ("0.39", 10**9, 385_814_752),
+        ("219", 10**6, 216_589_760),
+        ("0.60", 10**9, 300_774_272),
+        ("602", 10**6, 300_774_272),
+        ("300", 10**6, 300_774_272),
+        ("8.91", 10**9, 4_455_531_264),
+    ),
+    random_case=_data_sheet,
+    covers={
+        "MACs": lambda printed, unit, macs: _by_distance(printed, unit, macs) == "MACs",
+        "FLOPs": lambda printed, unit, macs: _by_distance(printed, unit, macs) == "FLOPs",
+        "neither": lambda printed, unit, macs: _by_distance(printed, unit, macs) == "neither",
+        "no digits after the point": lambda printed, unit, macs: "." not in printed,
+    },
+    alternative=_by_distance,
+    mistakes=(
+        Mistake(
+            "believed the word",
+            'You believed the sheet\'s word. The papers of this chapter that say "FLOPs" print MACs.',
+            lambda printed, unit, macs: "FLOPs" if _by_distance(printed, unit, macs) != "neither" else "neither",
+            misconception="1 MAC = 1 FLOP",
+        ),
+        Mistake(
+            "whichever is nearer",
+            "You always choose one of the two. A number can be neither: a misprint, or another way to count.",
+            _nearest,
+        ),
+        Mistake(
+            "within a tenth",
+            "You accept what is roughly right. The printed digits say how exact the number claims to be.",
+            _within_a_tenth,
+        ),
+        Mistake(
+            "cut off",
+            "You cut digits off. Asked for is rounding, although some papers do cut.",
+            _cut_off,
+        ),
+        Mistake(
+            "half the other way",
+            "You halved the MACs. A FLOP is the smaller thing: two for each MAC.",
+            lambda printed, unit, macs: (
+                "MACs"
+                if _rounds_to(macs, printed, unit)
+                else "FLOPs"
+                if _rounds_to(Decimal(macs) / 2, printed, unit)
+                else "neither"
+            ),
+        ),
+    ),
+    reasoning="""The digits that are printed are a claim of exactness, so they decide how far to round. "4.5" billion
+for ConvNeXt-T are MACs; "219" million for MobileNet V3-Large are neither; MobileNet V2's "300" is neither by
+rounding, because 300.774 rounds to 301, and the paper cut off. "Neither" is a finding: ask what was counted.""",
+)
+def what_was_counted(printed, unit, macs):
+    """ "MACs", "FLOPs" or "neither"."""
+    digits = len(printed.partition(".")[2])
+    for name, count in (("MACs", macs), ("FLOPs", 2 * macs)):
+        if f"{count / unit:.{digits}f}" == printed:
+            return name
+    return "neither"
+
+
+_V3 = next(network for network in networks() if network.name == "MobileNet V3-Large")
+_SQUEEZE = _V3.cost_by_kind()["squeeze-excite"]
+
+ESSAYS = (
+    Essay(
+        title="Account for three hundred million",
+        goal=3,
+        minutes=15,
+        task="""MobileNet V2's paper prints 300 million MACs and 3.4 million parameters. Write to somebody who has
+counted 313.6 million and 3.5 million and wants to know what is wrong. Name every choice that moves one of the two
+numbers, and by how much.""",
+        good_answer=f"""A good answer keeps MACs and parameters apart. *MACs:* 313.6 million come from an expansion
+layer in the first block, where the expansion is 1; it would be a 1×1 convolution from 32 to 32 channels at 112×112,
+{32 * 32 * 112**2:,} MACs. Without it the count is {mobilenet_v2().cost.macs:,}, and the paper has cut off, not
+rounded. *Parameters:* {mobilenet_v2().cost.params:,} with batch norm and the classifier's biases,
+{mobilenet_v2().weights:,} without; the paper's 3.4 is the second, cut off. The extra layer would add 32 · 32 weights
+and 64 numbers of batch norm, too few to see. Also worth a sentence: the number of classes (1001 in the released
+networks), and counters that report FLOPs.""",
+    ),
+    Essay(
+        title="A paper of this year",
+        goal=5,
+        minutes=30,
+        task="""Take a paper of the last twelve months that proposes a convolutional network, or any with a table of
+layers. Find its cost table. Write half a page: what it counts and in which unit, whether you can reproduce one
+number, what it shares with MobileNet V1's block, where its width is, and what its accuracy is compared with.""",
+        good_answer=f"""Look for five things. (1) The unit, and how the writer found out: a count of one layer or of
+the network, not the paper's word. (2) A number reproduced, or an honest report of what is missing in the table.
+(3) The split: is there a layer that filters each channel alone, and one that combines them at each pixel? Attention
+also splits so. (4) Where the wide maps are, and what that means for memory. (5) Whether the networks that it is
+compared with were trained with the same recipe. A very good answer separates parameters from compute with an example
+of its own, as squeeze-and-excite is one: in MobileNet V3-Large {_SQUEEZE.params:,} of {_V3.cost.params:,} parameters
+and {_SQUEEZE.macs:,} of {_V3.cost.macs:,} MACs.""",
+    ),
+)

@@ -1,0 +1,136 @@
+"""The data behind the figures of chapter 12, held against other ways to get them."""
+
+import numpy as np
+import pytest
+import torch
+from drawn import figures
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from mobilenet_edu import paper, successors
+from mobilenet_edu.network import MobileNetV1
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    return figures("12")
+
+
+def labels(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_both_blocks_are_drawn_with_the_widths_of_the_text(chapter):
+    left, right = chapter["fig-narrow-wide"]["axes"]
+    assert [bar.get_height() for bar in left.patches[:3]] == [512, 512, 512]
+    assert [bar.get_height() for bar in right.patches[:4]] == [64, 384, 384, 64]
+    assert labels(left)[3:] == ["depthwise", "pointwise"]
+    assert labels(right)[4:7] == ["pointwise", "depthwise", "pointwise"]
+    (block,) = [block for block in successors.mobilenet_v2().blocks if block[0].name == "blocks.7.expand"]
+    assert [layer.out_channels for layer in block] == [384, 384, 64]
+
+
+def test_a_point_comes_back_exactly_where_two_channels_live_and_only_there(chapter):
+    seen = chapter["fig-relu-spiral"]
+    spiral = seen["spiral"]
+    for ax, channels in zip(seen["axes"].flat, (2, 3, 5, 15), strict=True):
+        matrix, alive = seen["active"](spiral, channels, np.random.default_rng(1))
+        assert ((spiral @ matrix.T > 0) == alive).all()
+        found = seen["come_back"](spiral, matrix, alive)
+        exact = np.abs(found - spiral).max(axis=1) < 1e-9
+        # On the line of a single living channel a point is found too; the spiral crosses it rarely.
+        assert (exact == (alive.sum(axis=1) >= 2)).mean() > 0.98
+        assert (~exact).sum() <= seen["lost"][channels]
+        _, kept, lost = ax.lines
+        assert len(lost.get_xdata()) == seen["lost"][channels] == (alive.sum(axis=1) < 2).sum()
+        assert len(kept.get_xdata()) + len(lost.get_xdata()) == len(spiral) == 400
+
+
+def test_relu_in_pytorch_lets_the_same_channels_live(chapter):
+    seen = chapter["fig-relu-spiral"]
+    matrix, alive = seen["active"](seen["spiral"], 5, np.random.default_rng(1))
+    layer = nn.Linear(2, 5, bias=False, dtype=torch.float64)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(matrix))
+        output = layer(torch.from_numpy(seen["spiral"])).relu()
+    assert ((output > 0).numpy() == alive).all()
+
+
+def test_each_bar_is_a_map_that_the_built_network_writes(chapter):
+    widths = []
+    with torch.device("meta"):
+        network = MobileNetV1().eval()
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                module.register_forward_hook(lambda *call: widths.append(call[2].shape[1]))
+        network(torch.empty(1, 3, 224, 224))
+    top, bottom = chapter["fig-widths"]["axes"]
+    drawn = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in top.patches}
+    assert [drawn[place] for place in sorted(drawn)] == widths
+    transformers = pytest.importorskip("transformers")
+    theirs = []
+    with torch.device("meta"):
+        network = transformers.MobileNetV2Model(transformers.MobileNetV2Config(tf_padding=False)).eval()
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d):
+                module.register_forward_hook(lambda *call: theirs.append(call[2].shape[1]))
+        network(torch.empty(1, 3, 224, 224))
+    drawn = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in bottom.patches}
+    assert [drawn[place] for place in sorted(drawn)] == theirs
+
+
+def macs_of_v1(checkpoint):
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        side = checkpoint.resolution
+        MobileNetV1(width_multiplier=checkpoint.width_multiplier)(torch.empty(2, 3, side, side))
+    return counter.get_total_flops() / 4e6
+
+
+def test_every_released_network_of_both_families_is_drawn_at_its_cost(chapter):
+    first, second = chapter["fig-two-families"]["ax"].lines
+    v1, v2 = paper.released(), successors.checkpoints()
+    assert list(first.get_ydata()) == [checkpoint.top1_percent for checkpoint in v1]
+    assert list(second.get_ydata()) == [checkpoint.top1_percent for checkpoint in v2]
+    assert list(first.get_xdata()) == [macs_of_v1(checkpoint) for checkpoint in v1]
+    assert [int(millions) for millions in second.get_xdata()] == [int(checkpoint.macs.printed) for checkpoint in v2]
+
+
+def test_over_the_shared_range_most_squares_lie_above_the_circles(chapter):
+    v1, v2 = chapter["fig-two-families"]["families"].values()
+    slope, start = np.polyfit(np.log([macs for macs, _ in v1]), [accuracy for _, accuracy in v1], 1)
+    above = [accuracy > start + slope * np.log(macs) for macs, accuracy in v2 if macs > min(m for m, _ in v1)]
+    assert sum(above) > 0.8 * len(above)
+
+
+def test_the_shares_are_those_of_the_parts_and_leave_nothing_out(chapter):
+    seen = chapter["fig-shares"]
+    assert len(seen["shares"]) == 10
+    for name, shares in seen["shares"].items():
+        assert sum(shares.values()) == pytest.approx(100), name
+    others = [shares for name, shares in seen["shares"].items() if name != "RepVGG-A0"]
+    assert min(s["pointwise"] for s in others) == pytest.approx(73.5, abs=0.05)
+    assert max(s["pointwise"] for s in others) == pytest.approx(94.9, abs=0.05)
+    assert min(s["depthwise"] for s in others) == pytest.approx(1.6, abs=0.05)
+    assert max(s["depthwise"] for s in others) == pytest.approx(13.2, abs=0.05)
+    bars = seen["ax"].patches
+    assert [bar.get_width() for bar in bars[:10]] == [shares.get("pointwise", 0) for shares in seen["shares"].values()]
+
+
+def test_depthwise_shares_are_what_pytorch_counts_for_a_real_convnext(chapter):
+    transformers = pytest.importorskip("transformers")
+    seen = {}
+
+    def note(module, inputs, output):
+        kind = "depthwise" if isinstance(module, nn.Conv2d) and module.groups > 1 else "other"
+        seen[kind] = seen.get(kind, 0) + output.numel() * module.weight[0].numel()
+
+    with torch.device("meta"):
+        network = transformers.ConvNextForImageClassification(transformers.ConvNextConfig(num_labels=1000)).eval()
+        for module in network.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                module.register_forward_hook(note)
+        with FlopCounterMode(display=False) as counter:
+            network(torch.empty(1, 3, 224, 224))
+    assert 2 * sum(seen.values()) == counter.get_total_flops()
+    share = 100 * seen["depthwise"] / sum(seen.values())
+    assert chapter["fig-shares"]["shares"]["ConvNeXt-T"]["depthwise"] == pytest.approx(share)
