@@ -30,6 +30,7 @@ serve: book
 notebooks: $(READY)  ## run every chapter in place and keep its outputs
 	$(BIN)/python scripts/setup_cells.py
 	$(BIN)/python scripts/exercise_cells.py
+	$(BIN)/python -m instructor.guide
 	$(BIN)/python scripts/notebooks.py
 
 bench: $(READY)
