@@ -164,10 +164,13 @@ def repair_tables(page: BeautifulSoup) -> None:
     """Tables that scroll by themselves, and heads that say what they are heads of."""
     for table in page.select("article table"):
         for cell in table.select("thead th"):
-            if cell.get_text(strip=True):
-                cell["scope"] = "col"
-            else:
-                cell.name = "td"  # the empty corner is the head of nothing
+            cell["scope"] = "col"
+        corner = table.select_one("thead th")
+        if corner and not corner.get_text(strip=True):  # an empty corner is the head of nothing: the rows have heads
+            corner.name = "td"
+            del corner["scope"]
+            for cell in table.select("tbody tr > td:first-child"):
+                cell.name, cell["scope"] = "th", "row"
         if "pst-scrollable-table-container" not in table.parent.get("class", ()):
             table.wrap(page.new_tag("div", attrs={"class": "pst-scrollable-table-container"}))
 
