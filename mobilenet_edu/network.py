@@ -40,56 +40,44 @@ class MobileNet(nn.Module):
         return self.classifier(self.pool(features).flatten(1))
 
 
-class MobileNetV1(MobileNet):
+class _Named(MobileNet):
+    """A `MobileNet` whose architecture has a name."""
+
+    describe: Callable[..., Architecture]
+
+    def __init__(
+        self,
+        num_classes: int = 1000,
+        width_multiplier: float = 1.0,
+        *,
+        in_channels: int = 3,
+        bias: bool = False,
+        activation: Activation = nn.ReLU,
+    ) -> None:
+        architecture = self.describe(width_multiplier, num_classes=num_classes, in_channels=in_channels, bias=bias)
+        super().__init__(architecture, activation)
+
+
+class MobileNetV1(_Named):
     """MobileNet V1 (Table 1). ``width_multiplier`` is the paper's α; any input size.
 
     >>> sum(p.numel() for p in MobileNetV1().parameters())
     4231976
     """
 
-    def __init__(
-        self,
-        num_classes: int = 1000,
-        width_multiplier: float = 1.0,
-        *,
-        in_channels: int = 3,
-        bias: bool = False,
-        activation: Activation = nn.ReLU,
-    ) -> None:
-        architecture = mobilenet_v1(width_multiplier, num_classes=num_classes, in_channels=in_channels, bias=bias)
-        super().__init__(architecture, activation)
+    describe = staticmethod(mobilenet_v1)
 
 
-class ConvMobileNet(MobileNet):
+class ConvMobileNet(_Named):
     """The dense twin: every depthwise separable block is one standard convolution (Table 4)."""
 
-    def __init__(
-        self,
-        num_classes: int = 1000,
-        width_multiplier: float = 1.0,
-        *,
-        in_channels: int = 3,
-        bias: bool = False,
-        activation: Activation = nn.ReLU,
-    ) -> None:
-        architecture = conv_mobilenet(width_multiplier, num_classes=num_classes, in_channels=in_channels, bias=bias)
-        super().__init__(architecture, activation)
+    describe = staticmethod(conv_mobilenet)
 
 
-class ShallowMobileNet(MobileNet):
+class ShallowMobileNet(_Named):
     """MobileNet V1 without its five blocks of 14×14×512 (Table 5)."""
 
-    def __init__(
-        self,
-        num_classes: int = 1000,
-        width_multiplier: float = 1.0,
-        *,
-        in_channels: int = 3,
-        bias: bool = False,
-        activation: Activation = nn.ReLU,
-    ) -> None:
-        architecture = shallow_mobilenet(width_multiplier, num_classes=num_classes, in_channels=in_channels, bias=bias)
-        super().__init__(architecture, activation)
+    describe = staticmethod(shallow_mobilenet)
 
 
 def _block(layers: tuple[Layer, ...], activation: Activation) -> nn.Module:
