@@ -51,8 +51,8 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
 def export_onnx(network: nn.Module, path: str | Path, input_size: tuple[int, int, int]) -> None:
     """Write ``network``, in evaluation mode, as an ONNX file that takes any number of images at a time.
 
-    The file maps "images", (N, *``input_size``), to "logits". ``input_size`` is (channels, height, width). PyTorch's
-    exporter folds the batch norms by itself.
+    The file maps "images", a batch of ``input_size`` = (channels, height, width), to "logits". PyTorch's exporter
+    folds the batch norms by itself.
     """
     batch = torch.export.Dim("batch")
     with _without_notices_to_torch_developers():

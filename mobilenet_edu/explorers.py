@@ -25,7 +25,7 @@ from mobilenet_edu.cost import (
 )
 from mobilenet_edu.plots import COLORS
 
-__all__ = ["Explorer", "network", "separable_layer"]
+__all__ = ["Control", "Explorer", "network", "separable_layer"]
 
 STATIC = Path(__file__).with_name("static")
 LAYERS = ("standard", "depthwise", "pointwise", "separable")

@@ -90,7 +90,7 @@ class Figure:
 
     @property
     def ours_in_unit(self) -> Fraction | None:
-        """Ours in the printed unit: millions, billions, percent."""
+        """Ours in the printed unit, such as millions, billions or percent."""
         return None if self.ours is None else self.ours / _UNITS[self.unit]
 
     @property

@@ -56,7 +56,7 @@ class Timing:
 
     @property
     def spread(self) -> tuple[float, float]:
-        """The lower and the upper quartile: half of the repetitions lie between them."""
+        """The lower and the upper quartile, between which half of the repetitions lie."""
         if len(self.seconds) == 1:
             return self.seconds * 2
         low, _, high = quantiles(self.seconds, n=4, method="inclusive")
@@ -107,18 +107,18 @@ class LayerTiming:
 
     @property
     def macs_per_second(self) -> float:
-        """What the layer achieved: its multiply-accumulates divided by its median time."""
+        """What the layer achieved, its multiply-accumulates divided by its median time."""
         return self.batch_size * self.layer.cost.macs / self.timing.median
 
     @property
     def bytes_moved(self) -> int:
-        """Bytes in float32: images and maps once for each image, the weights once for the batch."""
+        """Bytes in float32, with images and maps once for each image and the weights once for the batch."""
         cost = self.layer.cost
         return 4 * (self.batch_size * (cost.input_elements + cost.output_elements) + self.layer.weights)
 
     @property
     def macs_per_byte(self) -> float:
-        """Arithmetic intensity: multiply-accumulates for each of `bytes_moved`."""
+        """Arithmetic intensity, the multiply-accumulates for each of `bytes_moved`."""
         return self.batch_size * self.layer.cost.macs / self.bytes_moved
 
 
@@ -244,17 +244,17 @@ class StoredTimes:
 
     @property
     def peak(self) -> float:
-        """MACs per second: the most that any run of `peak` found, since a bound asks what is possible."""
+        """The most MACs per second that any run of `peak` found, since a bound asks what is possible."""
         return max(self.data["peak"])
 
     @property
     def bandwidth(self) -> float:
-        """Bytes per second: the most that any run of `bandwidth` found."""
+        """The most bytes per second that any run of `bandwidth` found."""
         return max(self.data["bandwidth"])
 
     @property
     def overhead(self) -> Timing:
-        """A convolution of one pixel with one weight: what a call costs that has nothing to do."""
+        """The time of a convolution of one pixel with one weight, which has nothing to do."""
         return _timing(self.data["overhead"])
 
     @property

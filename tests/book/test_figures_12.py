@@ -64,7 +64,7 @@ def test_each_bar_is_a_map_that_the_built_network_writes(chapter):
             if isinstance(module, nn.Conv2d):
                 module.register_forward_hook(lambda *call: widths.append(call[2].shape[1]))
         network(torch.empty(1, 3, 224, 224))
-    top, bottom = chapter["fig-widths"]["axes"]
+    top, bottom = chapter["fig-v2-widths"]["axes"]
     drawn = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in top.patches}
     assert [drawn[place] for place in sorted(drawn)] == widths
     transformers = pytest.importorskip("transformers")
@@ -103,7 +103,7 @@ def test_over_the_shared_range_most_squares_lie_above_the_circles(chapter):
 
 
 def test_the_shares_are_those_of_the_parts_and_leave_nothing_out(chapter):
-    seen = chapter["fig-shares"]
+    seen = chapter["fig-v2-shares"]
     assert len(seen["shares"]) == 10
     for name, shares in seen["shares"].items():
         assert sum(shares.values()) == pytest.approx(100), name
@@ -133,4 +133,4 @@ def test_depthwise_shares_are_what_pytorch_counts_for_a_real_convnext(chapter):
             network(torch.empty(1, 3, 224, 224))
     assert 2 * sum(seen.values()) == counter.get_total_flops()
     share = 100 * seen["depthwise"] / sum(seen.values())
-    assert chapter["fig-shares"]["shares"]["ConvNeXt-T"]["depthwise"] == pytest.approx(share)
+    assert chapter["fig-v2-shares"]["shares"]["ConvNeXt-T"]["depthwise"] == pytest.approx(share)
