@@ -28,7 +28,7 @@ STRUCTURE = {"rules": {"color-contrast": {"enabled": False}}}
 CONTRAST = {"runOnly": ["color-contrast"]}
 HIDE_LOOK_ALIKES = """() => {  // thousands of words of code have one of twenty colours
     const seen = new Set();
-    for (const element of document.querySelectorAll("article *")) {
+    for (const element of document.querySelectorAll("body *")) {
         if (element.childElementCount) continue;
         const {tagName, className, parentElement} = element;
         const look = [tagName, className, parentElement.tagName, parentElement.className,
@@ -54,7 +54,7 @@ SHIFTED = """() => new Promise((done) => {
         .observe({type: "layout-shift", buffered: true});
     setTimeout(() => done(sum), 100);
 })"""
-RAW = re.compile(r"\$|\\[a-z]+\b|^:::|\{[a-z-]+\}`|\]\(\S+\)|\*\*", re.MULTILINE)
+RAW = re.compile(r"\$|\\[a-z]+\b|^:::|\{[a-z-]+\}`|\]\(\S+\)|\*\*\w[^*\n]*\*\*", re.MULTILINE)
 
 
 @dataclass

@@ -28,7 +28,9 @@ SHOWN_RAW = {
         r"</summary>[ \t]*\n[ \t]*\S|</summary>[^\n]*$\n(?!\n)", re.MULTILINE
     ),
     "</details> without a blank line before it": re.compile(r"[^\n]\n[ \t]*</details>"),
-    "HTML other than details": re.compile(r"<(?!/?(details|summary|https?:|sub>|/sub>|sup>|/sup>|br>))/?[a-z]+[^>]*>"),
+    "HTML other than details": re.compile(
+        r"<(?!/?(details|summary|https?:|sub>|/sub>|sup>|/sup>|br>|/?code>))/?[a-z]+[^>]*>"
+    ),
 }
 
 
