@@ -1,15 +1,14 @@
 """Renders every formula to MathML when the book is built, so that no page needs a script or a network for its maths.
 
-`latex2mathml` does the work. What it leaves undone is done here: aligned equations, tags, alignment and letter styles
-that browsers take from CSS or Unicode only, and the spacing of names such as ReLU. A command that it does not know is
-a warning, and so stops a strict build.
+`latex2mathml` does the work. What it leaves undone is done here: aligned equations, tags, alignment that browsers
+take from CSS only, primes and accents, and the spacing of names such as ReLU. A command that it does not know is a
+warning, and so stops a strict build.
 """
 
 from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from xml.etree import ElementTree
 
 from docutils import nodes
@@ -20,7 +19,7 @@ from sphinx.writers.html5 import HTML5Translator
 
 TAG = re.compile(r"\\tag\{([^}]*)\}")
 ALIGNED = re.compile(r"\\begin\{(aligned|align\*?|split)\}(.*?)\\end\{\1\}", re.DOTALL)
-UNICODE_STYLES = {"bold-italic": "MATHEMATICAL BOLD ITALIC", "bold": "MATHEMATICAL BOLD"}
+ACCENTS = {"^": "\u02c6", "~": "\u02dc", "\u2015": "\u203e"}  # those of mathematics, which sit above their letter
 NAME = re.compile(r"[^\W\d_][^\W_]+$")  # two letters or more: log, ReLU
 
 logger = logging.getLogger(__name__)
@@ -40,6 +39,7 @@ def mathml(latex: str, display: str) -> str:
             raise ValueError(f"{element.text!r} in the formula {latex!r}")
     for element in list(math.iter()):
         _enclose_matrices(element)
+        _set_primes(element)
         _repair_operators(element)
         _repair_style(element)
         if element.tag == "mtable" and aligned:
@@ -67,11 +67,25 @@ def _enclose_matrices(parent: ElementTree.Element) -> None:
             parent.insert(index - 1, row)
 
 
+def _set_primes(element: ElementTree.Element) -> None:
+    """A prime beside its letter: the font's is raised as it is, and would vanish as an exponent."""
+    if element.tag in ("msup", "msubsup") and element[-1].text in ("\u2032", "\u2033"):
+        prime = element[-1]
+        element.remove(prime)
+        base = ElementTree.Element("msub") if element.tag == "msubsup" else element[0]
+        if element.tag == "msubsup":
+            base.extend(list(element))
+        element.clear()
+        element.tag = "mrow"
+        prime.tag, prime.attrib = "mo", {"lspace": "0", "rspace": "0"}
+        element.extend([base, prime])
+
+
 def _repair_operators(parent: ElementTree.Element) -> None:
     children = list(parent)
     for index, element in enumerate(children):
-        if element.tag == "mo" and element.text == "―":
-            element.text = "\u203e"  # an overline that stretches
+        if parent.tag == "mover" and index == 1:
+            element.text = ACCENTS.get(element.text, element.text)
         if element.tag == "mi" and element.text in "⌈⌉⌊⌋":
             element.tag = "mo"
             element.set("stretchy", "false")
@@ -98,11 +112,8 @@ def _set_apart(parent: ElementTree.Element, name: ElementTree.Element, before: l
 
 
 def _repair_style(element: ElementTree.Element) -> None:
-    style = UNICODE_STYLES.get(element.attrib.pop("mathvariant", ""))
-    if style and len(element.text) == 1:
-        element.text = unicodedata.lookup(
-            unicodedata.name(element.text).replace("GREEK", style).replace("LATIN", style)
-        )
+    if element.get("mathvariant", "normal") not in ("normal", "italic"):
+        raise ValueError(f"letters in {element.get('mathvariant')}, which browsers do not show")
     alignment = element.attrib.pop("columnalign", "")
     if alignment:
         element.set("style", f"text-align: {alignment}")

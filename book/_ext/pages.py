@@ -6,6 +6,7 @@ Each function changes one thing on one page. The browser tests (tests/book/test_
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -56,6 +57,8 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     static = site / "_static"
     script = assets.bundle_scripts(static, [*scripts, "book.js"])
     (static / f"{BUNDLE}.js").write_text(script, encoding="utf-8")
+    for unused in [static / "vendor", static / "locales", *static.rglob("*.map"), *static.rglob("fontawesome.js*")]:
+        shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
     words = {word for page in pages.values() for word in _class_names(page)} | set(re.findall(r"[\w-]+", script))
     (static / f"{BUNDLE}.css").write_text(assets.bundle_styles(static, [*styles, "book.css"], words), encoding="utf-8")
 
