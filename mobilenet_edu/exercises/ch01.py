@@ -129,7 +129,7 @@ pixels at a time. Image and kernel are lists of rows. Do what PyTorch does.""",
     hints=(
         "Lay the kernel on the window that belongs to `y` and `x`, multiply in pairs, add up.",
         "The window begins at row `y * stride` and column `x * stride`. "
-        r"So $Y_{y,x} = \sum_{i,j} K_{i,j} \, X_{yS+i,\,xS+j}$.",
+        r"So $Y_{y,x} = \sum_{i,j} \mathbf{K}_{i,j} \, X_{yS+i,\,xS+j}$.",
         "Start with `total = 0` and two loops, `for i in range(K)` and in it `for j in range(K)`.",
     ),
     stub='''
@@ -444,8 +444,9 @@ def _last_stride_only(layers):
     minutes=15,
     unit="pixels",
     task="""A client inspects circuit boards and asks whether one number at the end of a stack of convolutions can see
-a whole component. Return how many pixels of the input, along one side, reach one number of the output. The stack is a
-tuple of pairs `(kernel, stride)`, the layer next to the input first. Forget the edges of the map.""",
+a whole component. Return how many pixels of the input, along one side, reach one number of the output: its
+*receptive field*. The stack is a tuple of pairs `(kernel, stride)`, the layer next to the input first. Forget the
+edges of the map.""",
     hints=(
         "One 3×3 layer sees 3 pixels a side; two of them see 5. What does a stride in the first layer change for the "
         "second?",
