@@ -99,8 +99,8 @@ _NETWORK = mobilenet_v1().cost
     level=2,
     minutes=5,
     unit="milliseconds",
-    task="""A network needs `macs` multiply-accumulates for a picture, and a machine manages `gflops` GFLOPS: thousand
-millions of floating-point operations a second. Fill the gap, so that the function returns the milliseconds that one
+    task="""A network needs `macs` multiply-accumulates for a picture, and a machine manages `gflops` GFLOPS: billions
+(10⁹) of floating-point operations a second. Fill the gap, so that the function returns the milliseconds that one
 picture takes at the very least, as a float.""",
     hints=(
         "How many floating-point operations is one multiply-accumulate? Only like can be divided by like.",
