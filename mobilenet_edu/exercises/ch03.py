@@ -100,11 +100,11 @@ def _kernel_by_loops(filters, matrix):
     level=2,
     minutes=10,
     task="""A separable layer with depth multiplier $d$ has filters of shape `(M, d, K, K)` and mixing weights of shape
-`(N, M, d)`: output `n` takes `matrix[n, m, k]` times what filter `k` made of channel `m`. Complete the function, so
+`(N, M, d)`: output `n` takes `matrix[n, m, j]` times what filter `j` made of channel `m`. Complete the function, so
 that it returns the one dense kernel, of shape `(N, M, K, K)`, that does the same.""",
     hints=(
         "The kernel for output n and input m is a mixture of channel m's own filters, and of no other channel's.",
-        r"$k_{nm} = \sum_k P_{nmk} \, f_{mk}$: multiply with broadcasting, then sum over the filters of a channel.",
+        r"$k_{nm} = \sum_j P_{nmj} \, f_{mj}$: multiply with broadcasting, then sum over the filters of a channel.",
         "`scaled` needs the shape (N, M, d, K, K): give `matrix` two more dimensions with `[..., None, None]`.",
     ),
     imports="import torch",
