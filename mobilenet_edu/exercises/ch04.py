@@ -420,7 +420,7 @@ true and still useful.""",
 - A network saves less than its split layers, because some of its layers are not split: 8.56 times for MobileNet V1.
 - Memory does not follow: weights shrink by the same fraction as MACs, but the map between the two steps is one more
   tensor to write.
-- A true sentence names the unit, the layers and the exception, such as: "Our 3×3 layers, all with 128 output channels
-  or more, need between 8.4 and 9 times fewer multiply-accumulates; we have not yet measured time and memory." """,
+- A true sentence names the unit, the layers and the exception, such as: "Our 3×3 layers, all with at least 72 output
+  channels, need between 8 and 9 times fewer multiply-accumulates; we have not yet measured time and memory." """,
     ),
 )

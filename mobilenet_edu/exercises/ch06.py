@@ -162,8 +162,8 @@ block, for a square image. Every layer with a stride is 3×3 with padding 1. The
         side = ... // stride + 1
         sides.append(side)
     return sides''',
-    reasoning="""⌊(s + 2 − 3) / stride⌋ + 1 = ⌊(s − 1) / stride⌋ + 1. With stride 1 that is s, with stride 2 it is s
-/ 2 rounded up. After five such layers a side of s is s / 32, rounded up.""",
+    reasoning=f"""⌊(s + 2 − 3) / stride⌋ + 1 = ⌊(s − 1) / stride⌋ + 1. With stride 1 that is s, with stride 2 it is s
+/ 2 rounded up. After five such layers a side of s is s / {2**5}, rounded up.""",
 )
 def trace(rows, resolution):
     """The side of the map after the stem and after each block."""
@@ -350,8 +350,8 @@ have no bias.""",
         ),
     ),
     reasoning="""The stem is a row like the others, so one loop makes all convolutions. Average pooling to 1×1 lets
-the linear layer see one number for each channel, whatever the size of the map. With 32 stem channels and the rows of
-Table 1 this is the network that the paper calls "Conv MobileNet".""",
+the linear layer see one number for each channel, whatever the size of the map. With the stem and the rows of Table 1
+this is the network that the paper calls "Conv MobileNet".""",
 )
 def dense_twin(stem_channels, rows, num_classes):
     """Images (B, 3, H, W) to logits (B, num_classes)."""
@@ -594,7 +594,7 @@ and ReLU need nothing of their own. Return the largest image side, a multiple of
             ),
         ),
     ),
-    reasoning=f"""One layer decides, and it is always in the first block, where the map is large. With 512 KiB the
+    reasoning=f"""One layer decides, and it is always in the first block, where the map is large. With half a MiB the
 answer is {_by_hand(512 * 1024, 1.0)} pixels at full width; half the width allows {_by_hand(512 * 1024, 0.5)}. The
 dense twin would need exactly as much: its first block reads and writes the same maps.""",
 )

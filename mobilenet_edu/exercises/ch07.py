@@ -576,9 +576,10 @@ as a formula in $r = b/a$ and α. What happens as α goes to 0? Below which α i
 $r = {_R:.3f}$? Then say in one sentence what the same argument gives for the weights.""",
         good_answer=f"""The promise is $(a + b) \\alpha^2$. Divide: $(a \\alpha^2 + b \\alpha) / ((a + b) \\alpha^2) =
 (1 + r/\\alpha) / (1 + r)$. This is 1 at α = 1 and grows without bound as α goes to 0: there the cost falls with α
-alone. It exceeds 1.1 where $1 + r/\\alpha > 1.1 (1 + r)$, that is below $\\alpha = r / (0.1 + 1.1 r)$, which is
-{_R / (0.1 + 1.1 * _R):.2f}. For the weights $r$ is larger, because the classifier holds a quarter of them and falls
-with α: the promise fails sooner. A good answer names the layers that make $b$.""",
+alone. It exceeds {1 + 0.1} where $1 + r/\\alpha > {1 + 0.1} (1 + r)$, that is below
+$\\alpha = r / ({0.1} + {1 + 0.1} r)$, which is {_R / (0.1 + 1.1 * _R):.2f}.
+For the weights $r$ is larger, because the classifier holds a quarter of them and falls with α: the promise fails
+sooner. A good answer names the layers that make $b$.""",
     ),
     Essay(
         title="A line and a promise",

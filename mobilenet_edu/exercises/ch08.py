@@ -572,7 +572,7 @@ at one position or more? (The others only ever meet padding: they cost MACs, and
     ),
     reasoning="""On a 1×1 map a 3×3 kernel has one position, and only its centre stands on the pixel: one weight of
 nine works. On a 2×2 map with stride 2 the one position has its centre on the first pixel, and four weights work. That
-is what the last two blocks of a MobileNet see when its images have 32×32 pixels.""",
+is what the last two blocks of this chapter's networks see.""",
 )
 def taps_used(map_size, kernel_size, stride):
     """Weights of the kernel that meet a real pixel somewhere."""

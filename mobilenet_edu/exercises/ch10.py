@@ -99,8 +99,8 @@ again, and read the answer.""",
             lambda values, s, z: [_clipped(round(x / s), -128, 127) + z for x in values],
         ),
     ),
-    reasoning="""0.6 is 1.2 steps of 0.5, rounded 1, plus 3 gives 4. −1.5 gives 0. 100 would be 203 and is cut off at
-127: its error is not half a step but 38.""",
+    reasoning=f"""0.6 is {0.6 / 0.5:.1f} steps of 0.5, rounded 1, plus 3 gives 4. −1.5 gives 0. 100 would be
+{round(100 / 0.5) + 3} and is cut off at 127: its error is not half a step but {100 - (127 - 3) * 0.5:g}.""",
 )
 def quantise(values, scale, zero_point):
     """Signed 8-bit integers for a list of numbers."""

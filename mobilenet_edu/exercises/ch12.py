@@ -248,9 +248,9 @@ of the exact width, take the next multiple of 8 instead. Return the width.""",
         ),
     ),
     reasoning=f"""The order matters: round, lift, then compare with nine tenths of the *exact* width. At 24 channels
-and 0.5 the exact width is 12, in the middle, so it becomes {round_width(12)}. At 32 and 0.35 it is 11.2: the nearest
-multiple is 8, which loses more than a tenth, so it becomes {round_width(11.2)}. With this rule the 22 released
-networks come out, for example {mobilenet_v2(0.35, 96).cost.macs:,} MACs for the smallest.""",
+and 0.5 the exact width is 12, in the middle, so it becomes {round_width(12)}. At {32} and 0.35 it is
+{32 * 0.35:.1f}: the nearest multiple is 8, which loses more than a tenth, so it becomes {round_width(11.2)}. With this
+rule the released networks come out, for example {mobilenet_v2(0.35, 96).cost.macs:,} MACs for the smallest.""",
 )
 def rounded_width(channels, width_multiplier):
     """The width after the multiplier, a multiple of 8."""
@@ -596,9 +596,10 @@ MAC, rounded so, are; and `"neither"` if none of the two is.""",
             ),
         ),
     ),
-    reasoning="""The digits that are printed are a claim of exactness, so they decide how far to round. "4.5" billion
+    reasoning=f"""The digits that are printed are a claim of exactness, so they decide how far to round. "4.5" billion
 for ConvNeXt-T are MACs; "219" million for MobileNet V3-Large are neither; MobileNet V2's "300" is neither by
-rounding, because 300.774 rounds to 301, and the paper cut off. "Neither" is a finding: ask what was counted.""",
+rounding, because {300_774_272 / 1e6:.3f} rounds to {300_774_272 / 1e6:.0f}, and the paper cut off. "Neither" is a
+finding: ask what was counted.""",
 )
 def what_was_counted(printed, unit, macs):
     """ "MACs", "FLOPs" or "neither"."""
@@ -625,7 +626,7 @@ layer in the first block, where the expansion is 1; it would be a 1×1 convoluti
 {32 * 32 * 112**2:,} MACs. Without it the count is {mobilenet_v2().cost.macs:,}, and the paper has cut off, not
 rounded. *Parameters:* {mobilenet_v2().cost.params:,} with batch norm and the classifier's biases,
 {mobilenet_v2().weights:,} without; the paper's 3.4 is the second, cut off. The extra layer would add 32 · 32 weights
-and 64 numbers of batch norm, too few to see. Also worth a sentence: the number of classes (1001 in the released
+and 64 numbers of batch norm, too few to see. Also worth a sentence: the number of classes (one more in the released
 networks), and counters that report FLOPs.""",
     ),
     Essay(
