@@ -431,7 +431,7 @@ _TABLE_2 = {
     goal=4,
     level=3,
     minutes=12,
-    task="""A paper prints each kind's share of the MACs in percent, as strings such as `"94.86"`. You have computed
+    task="""A paper prints each kind's share of the MACs in per cent, as strings such as `"94.86"`. You have computed
 the MACs themselves. Both come as dictionaries with the same names. Return the list of those names whose printed
 share is not the computed one, rounded to **as many digits as are printed**, in the order of `printed`.""",
     hints=(
@@ -486,7 +486,7 @@ share is not the computed one, rounded to **as many digits as are printed**, in 
     ),
     reasoning="""Writing the exact share with the printed number of digits imitates what the authors did, so a
 difference is no matter of taste. For Table 2 it finds one name, the first convolution. It cannot say why: that two
-digits changed places is a guess, though a good one.""",
+digits changed places is a guess, though a likely one.""",
 )
 def misprints(printed, macs):
     """Names whose printed share is not the rounded one."""
