@@ -273,7 +273,8 @@ small enough. A formula from ρ² misses: the sizes of the maps are rounded. So 
         ),
     ),
     reasoning="""The cost is a staircase: it stays where a larger image leaves every map as it was, and jumps where a
-map gains a row and a column. A search does not mind. (Half of the tries are enough with a bisection.)""",
+map gains a row and a column. A search does not mind. (Since the cost never falls,
+a bisection finds the same answer in far fewer tries.)""",
 )
 def largest_resolution(width_multiplier, max_macs):
     """The largest resolution whose network costs at most max_macs."""
@@ -334,7 +335,7 @@ def _all_networks():
     level=3,
     minutes=15,
     unit="percentage points",
-    task="""`networks` is a list of tuples (name, MACs, accuracy in percent), `held_out` a list of names. Fit the line
+    task="""`networks` is a list of tuples (name, MACs, accuracy in per cent), `held_out` a list of names. Fit the line
 accuracy = intercept + slope · log10(MACs) to the networks that are *not* held out. Return the mean absolute error of
 its predictions for those that are, in percentage points.""",
     hints=(
