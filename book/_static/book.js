@@ -17,7 +17,7 @@ const markScrollers = () => {
   }
 };
 addEventListener("load", () => setTimeout(markScrollers)); // after the theme's own, which knows no labels
-addEventListener("resize", () => setTimeout(markScrollers, 400));
+addEventListener("resize", () => setTimeout(markScrollers, 320));
 document.addEventListener("toggle", markScrollers, true);
 
 // On paper everything is open.

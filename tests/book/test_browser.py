@@ -26,16 +26,16 @@ VIOLATIONS = """async (options) =>
         .flatMap(({id, nodes}) => nodes.map(({html}) => `${id}: ${html.slice(0, 200)}`))"""
 STRUCTURE = {"rules": {"color-contrast": {"enabled": False}}}
 CONTRAST = {"runOnly": ["color-contrast"]}
-HIDE_LOOK_ALIKES = """() => {  // thousands of words of code have one of twenty colours
+DROP_LOOK_ALIKES = """([selector, keepWords]) => {  // thousands of words of code have one of twenty colours
     const seen = new Set();
-    for (const element of document.querySelectorAll("body *")) {
-        if (element.childElementCount) continue;
+    const alike = [...document.querySelectorAll(selector)].filter((element) => {
+        if (element.childElementCount) return false;
         const {tagName, className, parentElement} = element;
         const look = [tagName, className, parentElement.tagName, parentElement.className,
                       getComputedStyle(element).color].join();
-        if (seen.has(look)) element.style.display = "none";
-        seen.add(look);
-    }
+        return seen.has(look) || !seen.add(look);
+    });
+    for (const element of alike) keepWords ? element.replaceWith(element.textContent) : element.remove();
 }"""
 WIDEST = """() => {
     const inside = (element) => getComputedStyle(element.parentElement).overflowX === "visible";
@@ -94,12 +94,13 @@ def visit(browser, server, site):
             seen.transferred = sum(_transferred(site / url.removeprefix(f"{server}/")) for url in set(seen.requests))
             seen.words = page.evaluate(WORDS)
             page.evaluate(AXE)
+            page.evaluate(DROP_LOOK_ALIKES, ["pre span, dt span", True])
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 800})
-                page.wait_for_timeout(600)  # the theme waits for the size to settle
+                page.wait_for_timeout(400)  # the theme waits for the size to settle
                 seen.overflow[width] = page.evaluate(WIDEST)
                 seen.misbuilt[width] = page.evaluate(VIOLATIONS, STRUCTURE)
-            page.evaluate(HIDE_LOOK_ALIKES)
+            page.evaluate(DROP_LOOK_ALIKES, ["body *", False])
             for theme in THEMES:
                 page.emulate_media(color_scheme=theme)
                 for width in WIDTHS:
