@@ -94,7 +94,9 @@ def essay_question(essay: Essay, heading: str) -> str:
 
 def solutions(paths: list[Path]) -> str:
     """Appendix D: each exercise worked, its typical mistakes, and what a good essay contains."""
+    description = "Every exercise of the book worked, its typical mistakes, and what a good essay contains."
     parts = [
+        f'---\nmyst:\n  html_meta:\n    description: "{description}"\n---',
         "# Solutions",
         "Try first: a wrong answer that you have given yourself teaches more than a right one that you have read.",
     ]

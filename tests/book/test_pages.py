@@ -62,6 +62,16 @@ def drawings(path: Path) -> list[tuple[int, nbformat.NotebookNode]]:
     ]
 
 
+def test_nearly_every_output_is_compared_and_no_chapter_has_more_than_three_that_are_not():
+    passed_over = {}
+    for path in NOTEBOOKS:
+        skipped = [{"nbval-ignore-output", "nbval-skip"} & set(tags(cell)) for _, cell in cells(path, "code")]
+        passed_over[path.name] = sum(map(bool, skipped))
+    total = sum(len(cells(path, "code")) for path in NOTEBOOKS)
+    assert sum(passed_over.values()) <= 0.05 * total
+    assert max(passed_over.values()) <= 3, passed_over
+
+
 @every_notebook
 class TestEveryNotebook:
     def test_was_run_from_top_to_bottom(self, path):
@@ -79,11 +89,6 @@ class TestEveryNotebook:
         assert read(path).metadata.language_info == {"name": "python"}
         for place, cell in cells(path, "code"):
             assert not {"execution", "ExecuteTime", "collapsed"} & set(cell.metadata), f"cell {place}"
-
-    def test_has_its_outputs_compared(self, path):
-        code = [cell for _, cell in cells(path, "code")]
-        compared = [cell for cell in code if not {"nbval-ignore-output", "nbval-skip"} & set(tags(cell))]
-        assert len(compared) >= 0.95 * len(code)
 
     def test_silences_no_comparison_in_a_comment(self, path):
         for place, cell in cells(path, "code"):
