@@ -193,19 +193,24 @@ class Convention:
         total = batch * sum(factor * of[name] for name, factor in self.times.items())
         return total + batch_size * sum(factor * of[name] for name, factor in self.times_batch.items())
 
+    @property
+    def factors(self) -> Mapping[str, int]:
+        """How often it takes which ingredient of a single image."""
+        factors = Counter(self.times)
+        factors.update(self.times_batch)  # adds; `+` would drop the negative ones
+        return factors
+
     def formula(self, of: Mapping[str, int]) -> str:
         """The convention in words, without the ingredients that a network with ``of`` does not have."""
-        factors = Counter(self.times)
-        factors.update(self.times_batch)
         parts = [
-            f"{INGREDIENTS[name]}" if factor == 1 else f"{factor} × {INGREDIENTS[name]}"
-            for name, factor in factors.items()
+            INGREDIENTS[name] if factor == 1 else f"{factor} × {INGREDIENTS[name]}"
+            for name, factor in self.factors.items()
             if of[name]
         ]
         return " + ".join(parts).replace("+ -1 ×", "-") or "nothing"
 
 
-_TOUCHED = dict.fromkeys(("max_pool_elements", "avg_pool_elements", "global_pool_elements"), 1)
+_POOLED = dict.fromkeys(("max_pool_elements", "avg_pool_elements", "global_pool_elements"), 1)
 _BIASES = {"conv_bias_outputs": 1, "linear_bias_outputs": 1}
 
 # Found by running each counter on single layers; held against the counters themselves by the tests.
@@ -233,14 +238,13 @@ CONVENTIONS = (
     Convention(
         "ptflops, pytorch backend",  # it divides what modules report by the batch, but not what functions report
         {"macs": 1, **_BIASES, "norm_elements": 2, "plain_norm_elements": 1, "relu_elements": 1, "relu6_elements": 1}
-        | _TOUCHED,
+        | _POOLED,
         per_batch=False,
-        times_batch={"relu_elements": 1} | _TOUCHED,
+        times_batch={"relu_elements": 1} | _POOLED,
     ),
     Convention(
         "calflops' FLOPs",
-        {"macs": 2, "conv_bias_outputs": 1, "norm_elements": 2, "plain_norm_elements": 1, "relu_elements": 1}
-        | _TOUCHED,
+        {"macs": 2, "conv_bias_outputs": 1, "norm_elements": 2, "plain_norm_elements": 1, "relu_elements": 1} | _POOLED,
     ),
     Convention("MACs without linear layers", {"macs": 1, "linear_macs": -1}),
     Convention("parameters", {"weights": 1, "biases": 1, "norm_parameters": 1}, per_batch=False),
