@@ -49,6 +49,7 @@ TABLE_1_AS_PRINTED = (*TABLE_1[:-1], (1024, 2))
 
 Verdict: TypeAlias = Literal["equal", "equal another way", "not reproduced", "not checked"]
 Count: TypeAlias = tuple[str, int | Fraction]  # a named convention, and what it gives exactly
+Counts: TypeAlias = tuple[Count, ...]  # the most natural one first
 
 _UNITS = {
     "million": Fraction(10**6),
@@ -76,7 +77,7 @@ class Figure:
     quantity: str
     printed: str
     unit: str
-    counts: tuple[Count, ...] = ()
+    counts: Counts = ()
 
     @property
     def convention(self) -> str:
@@ -90,7 +91,7 @@ class Figure:
 
     @property
     def ours_in_unit(self) -> Fraction | None:
-        """Ours in the printed unit, such as millions, billions or percent."""
+        """Ours in the printed unit, such as millions, billions or per cent."""
         return None if self.ours is None else self.ours / _UNITS[self.unit]
 
     @property
@@ -120,19 +121,16 @@ def _readings(value: Fraction, printed: str) -> Iterator[str]:
         if value > Fraction(printed[1:]):
             yield ""
         return
-    target = Fraction(printed)
-    last_digit = Fraction(1, 10 ** len(printed.partition(".")[2]))
+    whole, _, decimals = printed.partition(".")
+    target, last_digit = Fraction(printed), Fraction(1, 10 ** len(decimals))
     if _rounded(value, last_digit) == target:
         yield ""
         return
     if floor(value / last_digit) * last_digit == target:
         yield ", cut off"
-    digits = printed.rstrip("0")
-    if (
-        "." not in printed
-        and digits != printed
-        and _rounded(value, Fraction(10 ** (len(printed) - len(digits)))) == target
-    ):
+    digits = whole.rstrip("0")
+    final_zeros = len(whole) - len(digits)
+    if final_zeros and not decimals and _rounded(value, Fraction(10**final_zeros)) == target:
         yield f", to {len(digits)} {'digit' if len(digits) == 1 else 'digits'}"
 
 
@@ -159,10 +157,10 @@ def figures(where: str | None = None) -> tuple[Figure, ...]:
 
 @cache
 def _figures() -> tuple[Figure, ...]:
-    return (*_sections_3(), *_table_2(), *_table_3(), *_whole_networks(), *_sections_4(), *_checkpoints())
+    return (*_section_3(), *_table_1(), *_table_2(), *_table_3(), *_whole_networks(), *_section_4(), *_checkpoints())
 
 
-def _sections_3() -> Iterator[Figure]:
+def _section_3() -> Iterator[Figure]:
     network = mobilenet_v1()
     saved = [
         Fraction(dense.cost.macs, depthwise.cost.macs + pointwise.cost.macs)
@@ -170,13 +168,16 @@ def _sections_3() -> Iterator[Figure]:
     ]
     macs, weights, _ = _shares("pointwise")
     with_weights = sum(layer.weights > 0 for layer in network.layers)
-    last_stride = network.blocks[-1][0].stride
     yield Figure("Section 3.1", "computation saved, at least", "8", "×", (("the block that saves least", min(saved)),))
     yield Figure("Section 3.1", "computation saved, at most", "9", "×", (("the block that saves most", max(saved)),))
     yield Figure("Section 3.2", "layers", "28", "", (("layers with weights", with_weights),))
     yield Figure("Section 3.2", "computation time in 1×1", "95", "%", (macs,))
     yield Figure("Section 3.2", "parameters in 1×1", "75", "%", (weights,))
-    stride = ("the stride that keeps 7×7", last_stride)
+
+
+def _table_1() -> Iterator[Figure]:
+    """Its rows are compared by `table_1_rows`; this is the one that differs."""
+    stride = ("the stride that keeps 7×7", mobilenet_v1().blocks[-1][0].stride)
     yield Figure("Table 1", "stride of the last depthwise layer", "2", "", (stride,))
 
 
@@ -225,7 +226,7 @@ def _whole_networks() -> Iterator[Figure]:
             yield Figure(table, f"{row}, parameters", printed["params"], "million", params)
 
 
-def _counts(table: str, row: str) -> tuple[tuple[Count, ...], tuple[Count, ...]]:
+def _counts(table: str, row: str) -> tuple[Counts, Counts]:
     """The conventions for the mult-adds and for the parameters of one row, none where it cannot be computed."""
     if row in _peers():
         return _peer_counts(row)
@@ -255,7 +256,7 @@ def _network(row: str, num_classes: int = 1000) -> Architecture:
     return mobilenet_v1(float(width_multiplier), int(resolution), num_classes)
 
 
-def _network_counts(network: Architecture, more: tuple[Count, ...] = ()) -> tuple[tuple[Count, ...], tuple[Count, ...]]:
+def _network_counts(network: Architecture, more: Counts = ()) -> tuple[Counts, Counts]:
     macs = network.cost.macs
     return (
         (
@@ -274,7 +275,7 @@ def _body(network: Architecture) -> tuple[int, int]:
     return network.cost.macs - classifier.cost.macs, network.weights - classifier.weights
 
 
-def _peer_counts(name: str) -> tuple[tuple[Count, ...], tuple[Count, ...]]:
+def _peer_counts(name: str) -> tuple[Counts, Counts]:
     layers = peer_layers(name)
     total = sum((cost for _, cost in layers), Cost())
     convolutions = sum((cost for kind, cost in layers if kind != "linear"), Cost())
@@ -284,7 +285,7 @@ def _peer_counts(name: str) -> tuple[tuple[Count, ...], tuple[Count, ...]]:
     )
 
 
-def _sections_4() -> Iterator[Figure]:
+def _section_4() -> Iterator[Figure]:
     full, small = "1.0 MobileNet-224", "0.5 MobileNet-160"
     squeezenet = _ratios("Table 9", "SqueezeNet", small, "mult_adds")
     in_flops = ("SqueezeNet's FLOPs by our MACs", 2 * squeezenet[0][1])
@@ -335,19 +336,17 @@ def _checkpoints() -> Iterator[Figure]:
         # 1001 classes: the released networks keep a class for the background.
         classifier = linear_cost(network.classifier.in_channels, 1001).params
         stored = _body(network)[1] + classifier + 3 * normalised
-        more = ("weights, biases and three numbers a channel of batch norm, 1001 classes", stored)
+        params += (("weights, biases and three numbers a channel of batch norm, 1001 classes", stored),)
         yield Figure("Checkpoints", f"{checkpoint.name}, MACs", checkpoint.million_macs, "million", macs)
-        yield Figure(
-            "Checkpoints", f"{checkpoint.name}, parameters", checkpoint.million_params, "million", (*params, more)
-        )
+        yield Figure("Checkpoints", f"{checkpoint.name}, parameters", checkpoint.million_params, "million", params)
 
 
 @cache
 def tables() -> dict[str, Any]:
     """What the paper prints, as strings: ``tables()["Table 6"]["0.75 MobileNet-224"]["mult_adds"]`` is ``"325"``.
 
-    A row has ``mult_adds`` and ``params`` (in million; Table 2 in percent, Table 13's mult-adds in billion), and in
-    Tables 4 to 9 the ``accuracy``: top-1 on ImageNet in percent. Table 1 is a list of groups of rows with the number
+    A row has ``mult_adds`` and ``params`` (in million; Table 2 in per cent, Table 13's mult-adds in billion), and in
+    Tables 4 to 9 the ``accuracy``: top-1 on ImageNet in per cent. Table 1 is a list of groups of rows with the number
     of ``times`` that each is printed for: type, stride, filter shape and input size.
     """
     return json.loads(_data("paper_tables.json"))
@@ -375,7 +374,7 @@ def table_1_rows(architecture: Architecture) -> list[list[Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One of the 16 released networks, trained later than the paper's: costs as printed, accuracies in percent."""
+    """One of the 16 released networks, trained later than the paper's: costs as printed, accuracies in per cent."""
 
     width_multiplier: float
     resolution: int
@@ -448,9 +447,9 @@ def peer_layers(name: str, resolution: int | None = None) -> tuple[tuple[str, Co
             size = 1
             continue
         elif kind == "fire":
-            squeeze, *_ = numbers
-            cost = _branches(channels, size, (squeeze, 1)) + _branches(squeeze, size, (numbers[1], 1), (numbers[2], 3))
-            channels = numbers[1] + numbers[2]
+            squeeze, wide_1, wide_3 = numbers
+            cost = _branches(channels, size, (squeeze, 1)) + _branches(squeeze, size, (wide_1, 1), (wide_3, 3))
+            channels = wide_1 + wide_3
         elif kind == "inception":
             first, reduce_3, wide_3, reduce_5, wide_5, pooled = numbers
             cost = _branches(channels, size, (first, 1), (reduce_3, 1), (reduce_5, 1), (pooled, 1))
@@ -475,7 +474,7 @@ def _branches(in_channels: int, size: int, *convolutions: tuple[int, int]) -> Co
 @cache
 def _peers() -> dict[str, Any]:
     peers = json.loads(_data("peers.json"))
-    del peers["rows"]
+    del peers["rows"]  # an explanation of the rows, for readers of the file
     return peers
 
 
