@@ -1,7 +1,7 @@
 """Give a fork its own address: ``make retarget REPOSITORY=https://github.com/someone/fork BRANCH=main``.
 
-Replaces the repository's address (and the branch in links to Colab) in every file that git tracks, notebooks included.
-The address that is replaced is the one in pyproject.toml.
+Replaces the repository's address, and the branch where it is named beside it, in every file that git tracks, notebooks
+included. The address that is replaced is the one in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -17,12 +17,18 @@ HOST = "https://github.com/"
 COLAB = "https://colab.research.google.com/github/"
 
 
+def colab_address(at: dict[str, str], notebook: str) -> str:
+    """Where Colab opens the ``notebook`` of the project ``at`` that address and branch."""
+    return f"{COLAB}{at['repository'].removeprefix(HOST)}/blob/{at['branch']}/book/{notebook}"
+
+
 def retargeted(text: str, old: dict[str, str], repository: str, branch: str) -> str:
     """``text`` with the address replaced by ``repository``, and the old branch where links name it by ``branch``."""
-    old_path, new_path = old["repository"].removeprefix(HOST), repository.removeprefix(HOST)
-    text = text.replace(f"{COLAB}{old_path}/blob/{old['branch']}/", f"{COLAB}{new_path}/blob/{branch}/")
+    new = {"repository": repository, "branch": branch}
+    text = text.replace(colab_address(old, ""), colab_address(new, ""))
     text = text.replace(f"git+{old['repository']}@{old['branch']}", f"git+{repository}@{branch}")
     text = re.sub(rf"{re.escape(old['repository'])}(?![\w-])", repository, text)
+    text = text.replace(f"branches: [{old['branch']}]", f"branches: [{branch}]")  # what the workflows publish
     return re.sub(rf"^  branch: {re.escape(old['branch'])}$", f"  branch: {branch}", text, flags=re.MULTILINE)
 
 

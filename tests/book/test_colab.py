@@ -1,19 +1,16 @@
 """Each chapter alone, as a learner opens it: an empty folder, no package, and the cell that installs it."""
 
 import os
+import re
 import subprocess
 import sys
 import venv
-from pathlib import Path
 
 import nbformat
 import pytest
-
-ROOT = Path(__file__).parents[2]
-NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
-sys.path.insert(0, str(ROOT / "scripts"))
-import retarget  # noqa: E402
-import setup_cells  # noqa: E402
+import retarget
+import setup_cells
+from contents import NOTEBOOKS, ROOT
 
 # What Colab brings that the chapters use, at this machine's versions; torch is the largest part of the wait.
 COLAB = ["torch", "matplotlib", "scikit-learn", "pandas", "tqdm", "ipykernel", "nbclient", "packaging", "setuptools"]
@@ -31,6 +28,17 @@ def test_every_set_up_cell_has_the_address_and_branch_of_the_colab_button():
         assert cell.source == setup_cells.setup_cell(cell.metadata.get("extra"), at), f"run make notebooks: {path.name}"
         assert "remove-cell" in cell.metadata.tags
         assert cell.outputs == []
+
+
+def test_the_readme_opens_every_chapter_in_colab():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| (.+) \| \[open in Colab\]\((.+)\) \|$", readme, re.MULTILINE)
+    at = setup_cells.project()
+    wanted = [path for path in NOTEBOOKS if path.stem != "index"]
+    titles = [nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].removeprefix("# ") for path in wanted]
+    assert [title for _, title, _ in rows] == titles
+    assert [address for _, _, address in rows] == [retarget.colab_address(at, path.name) for path in wanted]
+    assert [number for number, _, _ in rows] == [path.stem.split("_")[0].lstrip("0") for path in wanted]
 
 
 def test_the_address_is_the_same_everywhere():
@@ -51,10 +59,12 @@ def test_retargeting_changes_addresses_and_leaves_look_alikes():
     text = (
         "git+https://github.com/a/b@main https://github.com/a/b/issues https://github.com/a/b-other https://x.y/main\n"
         "https://colab.research.google.com/github/a/b/blob/main/book/01.ipynb\n  branch: main\n"
+        "  push: {branches: [main]}\n"
     )
     assert retarget.retargeted(text, old, "https://github.com/c/d", "spring") == (
         "git+https://github.com/c/d@spring https://github.com/c/d/issues https://github.com/a/b-other https://x.y/main\n"
         "https://colab.research.google.com/github/c/d/blob/spring/book/01.ipynb\n  branch: spring\n"
+        "  push: {branches: [spring]}\n"
     )
 
 

@@ -1,17 +1,12 @@
 """The exercises in the chapters, and appendix D, are what the package says, and *Run all* leaves them unanswered."""
 
 import ast
-import importlib.util
 import re
-from pathlib import Path
 
+import exercise_cells
 import nbformat
 import pytest
-
-ROOT = Path(__file__).parents[2]
-spec = importlib.util.spec_from_file_location("exercise_cells", ROOT / "scripts" / "exercise_cells.py")
-exercise_cells = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(exercise_cells)
+from contents import ROOT
 
 PAGES = exercise_cells.pages()
 each_page = pytest.mark.parametrize("path", PAGES, ids=[path.stem for path in PAGES])

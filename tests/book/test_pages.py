@@ -9,12 +9,13 @@ from urllib.parse import unquote, urldefrag
 
 import nbformat
 import pytest
+import retarget
+import setup_cells
 from bs4 import BeautifulSoup
 from contents import NOTEBOOKS, ROOT, chapters
 
 from mobilenet_edu.plots import COLORS
 
-REPOSITORY = "mobilenet-edu/mobilenet-edu"
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 every_page = pytest.mark.parametrize("name", chapters())
 
@@ -225,7 +226,7 @@ class TestEveryPage:
 @every_notebook
 def test_opens_in_colab(path, site, parsed):
     button = parsed(site / "book" / f"{path.stem}.html").select_one("a[href*=colab]")
-    assert button["href"] == f"https://colab.research.google.com/github/{REPOSITORY}/blob/main/book/{path.name}"
+    assert button["href"] == retarget.colab_address(setup_cells.project(), path.name)
 
 
 @cache
