@@ -233,6 +233,7 @@ class StoredTimes:
     A setting is four answers: ``network`` is ``separable`` or ``dense``; ``batch_size`` 1 or 16; ``channels_last``,
     the layout of images and weights; ``kept``, whether the program keeps the memory that it was given (or, as is
     usual, hands large blocks back and asks again). The clock was the thread's: other programs do not count.
+    A setting that was not measured is a ValueError.
     """
 
     data: Mapping[str, Any]
@@ -272,27 +273,31 @@ class StoredTimes:
         kept: bool = False,
     ) -> Timing:
         """Passes through a whole network, without hooks."""
-        wanted = [network, width_multiplier, batch_size, channels_last, kept]
-        (taken,) = (taken for *setting, taken in self.data["networks"] if setting == wanted)
+        ((taken,),) = self._rows("networks", network, width_multiplier, batch_size, channels_last, kept)
         return _timing(taken)
 
     def layers(
         self, network: str, batch_size: int = 1, *, channels_last: bool = False, kept: bool = False
     ) -> list[LayerTiming]:
         """What `time_layers` found, at width 1.0 and 224 pixels."""
-        wanted = [network, batch_size, channels_last, kept]
+        rows = self._rows("layers", network, batch_size, channels_last, kept)
         named = {layer.name: layer for layer in {"separable": mobilenet_v1, "dense": conv_mobilenet}[network]().layers}
         return [
             LayerTiming(named[name], batch_size, _timing(taken), _timing(after) if after else None)
-            for *setting, name, taken, after in self.data["layers"]
-            if setting == wanted
+            for name, taken, after in rows
         ]
 
     def page_faults(self, batch_size: int = 1, *, channels_last: bool = False, kept: bool = False) -> float:
         """How often a pass through the separable network asked the system for a page of memory; the median."""
-        wanted = [batch_size, channels_last, kept]
-        (counts,) = (counts for *setting, counts in self.data["page_faults"] if setting == wanted)
+        ((counts,),) = self._rows("page_faults", batch_size, channels_last, kept)
         return median(counts)
+
+    def _rows(self, table: str, *setting: Any) -> list[list]:
+        """The rows of a table that begin with ``setting``, without it."""
+        rows = [row[len(setting) :] for row in self.data[table] if tuple(row[: len(setting)]) == setting]
+        if not rows:
+            raise ValueError(f"{setting} is not among the stored {table}")
+        return rows
 
 
 def _timing(microseconds: list[float]) -> Timing:

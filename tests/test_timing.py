@@ -202,6 +202,19 @@ def test_every_setting_is_stored_with_every_layer_and_as_many_repetitions(batch_
     assert times.page_faults(batch_size, **how) >= 0
 
 
+def test_what_was_not_measured_is_not_answered():
+    times = stored_times()
+    for not_stored in (
+        lambda: times.network("dense", 0.5),
+        lambda: times.network("separable", batch_size=8),
+        lambda: times.layers("shallow"),
+        lambda: times.layers("separable", 8),
+        lambda: times.page_faults(2),
+    ):
+        with pytest.raises(ValueError, match="is not among the stored"):
+            not_stored()
+
+
 def test_stored_times_name_their_machine_and_fit_the_package():
     times = stored_times()
     assert set(times.machine) == set(machine())
