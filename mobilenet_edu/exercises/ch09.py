@@ -74,6 +74,11 @@ and `warm_up=2`, and what the median is. Then check the function. Then break it:
             lambda seconds, warm_up: min(seconds[warm_up:]),
         ),
         Mistake(
+            "the upper of two",
+            "With an even number of calls, two are in the middle. You took the slower one; the median is their mean.",
+            lambda seconds, warm_up: sorted(seconds[warm_up:])[(len(seconds) - warm_up) // 2],
+        ),
+        Mistake(
             "warm-up counted",
             "You counted the warm-up calls. They are slow for a reason that has nothing to do with the function.",
             lambda seconds, warm_up: float(median(seconds)),
@@ -84,8 +89,9 @@ and `warm_up=2`, and what the median is. Then check the function. Then break it:
             lambda seconds, warm_up: float(median(sorted(seconds)[warm_up:])),
         ),
     ),
-    reasoning="""The order of the calls matters for one thing only: which of them were the warm-up. So cut first. After
-that the median asks how the calls are ranked, and not how late the latest was.""",
+    reasoning="""In the example 1, 1, 1, 1 and 6 count. Their mean is 2, which no call took, and their median is 1. The
+order of the calls matters for one thing only: which of them were the warm-up. So cut first. After that the median asks
+how the calls are ranked, and not how late the latest was.""",
 )
 def typical_time(seconds, warm_up):
     """Median of the calls that count, in seconds."""
@@ -150,9 +156,24 @@ operations per second. Fill the gap.""",
             lambda macs, batch_size, seconds: 2 * macs / median(seconds) / 1e9,
         ),
         Mistake(
+            "divided by the batch",
+            "You divided by the batch. The time is that of the whole batch; more images are more work, not less.",
+            lambda macs, batch_size, seconds: 2 * macs / batch_size / median(seconds) / 1e9,
+        ),
+        Mistake(
+            "the work of all calls",
+            "You counted the work of all calls. The median is the time of one, so count the work of one.",
+            lambda macs, batch_size, seconds: 2 * macs * batch_size * len(seconds) / median(seconds) / 1e9,
+        ),
+        Mistake(
             "all calls together",
             "You divided the work of one call by the time of all calls.",
             lambda macs, batch_size, seconds: 2 * macs * batch_size / sum(seconds) / 1e9,
+        ),
+        Mistake(
+            "the fastest call",
+            "You divided by the fastest call. A bound asks what is possible; here the question is what is typical.",
+            lambda macs, batch_size, seconds: 2 * macs * batch_size / min(seconds) / 1e9,
         ),
         Mistake(
             "the mean time",
@@ -187,6 +208,14 @@ def _from_the_calculator(M, N, K, size, groups, batch, bytes_each):
     cost = conv2d_cost(M, N, K, size, padding=K // 2, groups=groups)
     elements = batch * (cost.input_elements + cost.output_elements) + cost.params
     return Fraction(batch * cost.macs, elements * bytes_each)
+
+
+def _with_weights(weigh):
+    def wrong(M, N, K, size, groups, batch, bytes_each):
+        weights, pixels = weigh(M, N, K, groups), batch * size**2
+        return Fraction(weights * pixels, bytes_each * ((M + N) * pixels + weights))
+
+    return wrong
 
 
 def _wrong_intensity(count):
@@ -228,6 +257,24 @@ whole batch. There is no bias. `groups` is as in `nn.Conv2d`.""",
     },
     alternative=_from_the_calculator,
     mistakes=(
+        Mistake(
+            "groups forgotten",
+            "You forgot the groups. Each filter sees only the channels of its own group: divide the weights by them.",
+            _with_weights(lambda M, N, K, groups: K * K * M * N),
+        ),
+        Mistake(
+            "groups twice",
+            "You divided by the groups twice. Each group has M/groups inputs and N/groups outputs, but there are "
+            "several groups.",
+            _with_weights(lambda M, N, K, groups: K * K * (M // groups) * (N // groups)),
+        ),
+        Mistake(
+            "fetched for each MAC",
+            "You fetched an input number anew for each MAC. Several MACs use it, but it crosses the bus once.",
+            _wrong_intensity(
+                lambda macs, read, written, weights, each, batch: Fraction(macs, each * (macs + written + weights))
+            ),
+        ),
         Mistake(
             "no weights",
             "You left the weights out. On small maps with many channels they are most of what moves.",
@@ -299,6 +346,8 @@ def macs_per_byte(
 
 def _random_work(rng: Random) -> tuple:
     macs, peak = rng.randint(10**6, 10**9), rng.randint(5, 200) * 10**9
+    if rng.random() < 0.2:
+        return macs, macs, peak, peak
     return macs, round(macs / rng.choice((0.25, 0.45, 1.1, 5, 20, 60))), peak, rng.randint(4, 100) * 10**9
 
 
@@ -325,6 +374,7 @@ need equally long). No function of the book needed; compute it from times, not f
     covers={
         "memory sets it": lambda macs, moved, peak, bandwidth: moved / bandwidth > macs / peak,
         "arithmetic sets it": lambda macs, moved, peak, bandwidth: moved / bandwidth < macs / peak,
+        "both need equally long": lambda macs, moved, peak, bandwidth: moved / bandwidth == macs / peak,
     },
     alternative=lambda macs, moved, peak, bandwidth: (
         macs / roofline(macs / moved, peak, bandwidth),
@@ -363,6 +413,14 @@ need equally long). No function of the book needed; compute it from times, not f
             lambda macs, moved, peak, bandwidth: (
                 max(macs / peak, moved / bandwidth),
                 "arithmetic" if moved / bandwidth > macs / peak else "memory",
+            ),
+        ),
+        Mistake(
+            "the tie",
+            'Only the name at a tie is wrong: where both need equally long, the task asks for "arithmetic".',
+            lambda macs, moved, peak, bandwidth: (
+                max(macs / peak, moved / bandwidth),
+                "memory" if moved / bandwidth >= macs / peak else "arithmetic",
             ),
         ),
         Mistake(
@@ -473,6 +531,11 @@ the *whole network* fastest, and how many times faster the whole network becomes
             _choosing(lambda ms, macs, offers, kind: offers[kind]),
         ),
         Mistake(
+            "the longest part",
+            "You took the kind that takes longest. How much of its time the library takes away counts as well.",
+            _choosing(lambda ms, macs, offers, kind: ms[kind]),
+        ),
+        Mistake(
             "shares of MACs",
             "You chose by MACs. They are not time: a kind with few MACs, or none, may take long.",
             _choosing(_mac_saving),
@@ -495,6 +558,14 @@ the *whole network* fastest, and how many times faster the whole network becomes
             "The kind is right, but you took all of its time away. A part that is f times faster still takes 1/f of "
             "its time.",
             _choosing(_by_saving, lambda ms, macs, offers, kind: sum(ms.values()) / (sum(ms.values()) - ms[kind])),
+        ),
+        Mistake(
+            "kinds without an offer",
+            "The kind is right, but your totals hold only the kinds with an offer. The others take time, too.",
+            _choosing(
+                _by_saving,
+                lambda ms, macs, offers, kind: _faster({each: ms[each] for each in offers}, kind, offers[kind]),
+            ),
         ),
         Mistake(
             "new over old",
@@ -526,14 +597,15 @@ ESSAYS = (
 it." Write about eight sentences. Which part of that follows from arithmetic intensity and the roofline? Which
 observations of this chapter does it not explain? Name one measurement, not in this chapter, that would tell two of your
 explanations apart.""",
-        good_answer="""What follows: at 9/8 or 9/20 MACs for each byte, a depthwise layer lies left of the ridge on any
-machine whose peak is more than that many times its bandwidth, so memory, and not arithmetic, sets its *bound*. What
-does not follow: that it reaches the bound. The measured layers stay below it, the same layer with the same bytes takes
-another time in another layout, keeping memory changes the time although the bytes are the same, and the almost empty
-layer takes time although it moves next to nothing. So layout, the cost of fresh pages and the cost of a call are
-separate causes, and something can be done about each. A measurement that separates: the same depthwise layer on larger
-and larger maps (a fixed cost for each call fades, a bandwidth does not); or the page faults of a single layer; or a
-copy of as many bytes as the layer moves, from the same place.""",
+        good_answer="""What follows: at 9/8 or 9/20 MACs for each byte, a depthwise layer lies left of the point where
+the two limits meet, on any machine whose peak is more than that many times its bandwidth. So memory, and not
+arithmetic, sets its *bound*. What does not follow: that it reaches the bound. The measured layers stay below it; the
+same layer with the same bytes takes another time in another layout; where there are page faults, keeping memory changes
+the time although the bytes are the same; and the almost empty layer takes time although it moves next to nothing. So
+layout, the cost of fresh pages and the cost of a call are separate causes, and something can be done about each. A
+measurement that separates: the same depthwise layer on larger and larger maps (a fixed cost for each call fades, a
+bandwidth does not); or the page faults of a single layer; or a copy of as many bytes as the layer moves, from the same
+place.""",
     ),
     Essay(
         title="A benchmark to believe",
