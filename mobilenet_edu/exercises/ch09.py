@@ -145,6 +145,12 @@ operations per second. Fill the gap.""",
             misconception="1 MAC = 1 FLOP",
         ),
         Mistake(
+            "MACs as they are",
+            "You took `macs` as it is. It counts one image, not the batch, and each MAC is two operations.",
+            lambda macs, batch_size, seconds: macs / median(seconds) / 1e9,
+            misconception="1 MAC = 1 FLOP",
+        ),
+        Mistake(
             "GFLOPs, no speed",
             "You counted operations: GFLOPs with a small s, an amount of work. A speed divides them by the time.",
             lambda macs, batch_size, seconds: 2 * macs * batch_size / 1e9,
@@ -267,6 +273,20 @@ whole batch. There is no bias. `groups` is as in `nn.Conv2d`.""",
             "You divided by the groups twice. Each group has M/groups inputs and N/groups outputs, but there are "
             "several groups.",
             _with_weights(lambda M, N, K, groups: K * K * (M // groups) * (N // groups)),
+        ),
+        Mistake(
+            "kernel not squared",
+            "You counted K weights a filter and channel. A kernel has K rows and K columns.",
+            _with_weights(lambda M, N, K, groups: K * M * N // groups),
+        ),
+        Mistake(
+            "MACs of one image",
+            "You counted the MACs of one image and the maps of all. Each image of the batch brings its own MACs.",
+            _wrong_intensity(
+                lambda macs, read, written, weights, each, batch: Fraction(
+                    macs // batch, each * (read + written + weights)
+                )
+            ),
         ),
         Mistake(
             "fetched for each MAC",
@@ -566,6 +586,12 @@ the *whole network* fastest, and how many times faster the whole network becomes
                 _by_saving,
                 lambda ms, macs, offers, kind: _faster({each: ms[each] for each in offers}, kind, offers[kind]),
             ),
+        ),
+        Mistake(
+            "milliseconds saved",
+            "The kind is right, but you returned the milliseconds that it saves. How many times faster: that is the old "
+            "total over the new one.",
+            _choosing(_by_saving, lambda ms, macs, offers, kind: ms[kind] - ms[kind] / offers[kind]),
         ),
         Mistake(
             "new over old",
