@@ -589,8 +589,8 @@ the *whole network* fastest, and how many times faster the whole network becomes
         ),
         Mistake(
             "milliseconds saved",
-            "The kind is right, but you returned the milliseconds that it saves. How many times faster: that is the old "
-            "total over the new one.",
+            "The kind is right, but you returned the milliseconds that it saves. How many times faster: that is the "
+            "old total over the new one.",
             _choosing(_by_saving, lambda ms, macs, offers, kind: ms[kind] - ms[kind] / offers[kind]),
         ),
         Mistake(
