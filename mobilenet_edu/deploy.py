@@ -57,7 +57,7 @@ def export_onnx(network: nn.Module, path: str | Path, input_size: tuple[int, int
     batch = torch.export.Dim("batch")
     with _without_notices_to_torch_developers():
         torch.onnx.export(
-            copy.deepcopy(network).eval(),
+            copy.deepcopy(network).eval().cpu(),
             (torch.zeros(2, *input_size),),  # one image would fix the batch size to 1
             str(path),
             input_names=["images"],
@@ -70,7 +70,10 @@ def export_onnx(network: nn.Module, path: str | Path, input_size: tuple[int, int
 
 
 def load_onnx(path: str | Path, threads: int = 1) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The network in an ONNX file, run by onnxruntime: a function from images (N, C, H, W) to logits (N, classes)."""
+    """The network in an ONNX file, run by onnxruntime: a function from images (N, C, H, W) to logits (N, classes).
+
+    It computes on the CPU, wherever the images are.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -78,7 +81,7 @@ def load_onnx(path: str | Path, threads: int = 1) -> Callable[[torch.Tensor], to
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(images: torch.Tensor) -> torch.Tensor:
-        return torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0])
+        return torch.from_numpy(session.run(["logits"], {"images": images.numpy(force=True)})[0])
 
     return run
 
@@ -101,7 +104,7 @@ def quantize_onnx(
 
         def get_next(self) -> dict | None:
             batch = next(self.batches, None)
-            return None if batch is None else {"images": batch.numpy()}
+            return None if batch is None else {"images": batch.numpy(force=True)}
 
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"

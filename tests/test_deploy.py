@@ -139,6 +139,11 @@ def test_one_scale_a_channel_keeps_the_answers_and_one_a_layer_loses_them(intege
     assert right[False] < 0.3
 
 
+def test_images_that_still_want_gradients_are_taken_as_they_are(exported, data):
+    run, images = deploy.load_onnx(exported), data.test.images[:2]
+    assert torch.equal(run(images.clone().requires_grad_()), run(images))
+
+
 def test_the_integer_file_is_smaller(exported, integers):
     assert all(path.stat().st_size < exported.stat().st_size for path in integers.values())
 
