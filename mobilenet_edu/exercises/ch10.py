@@ -46,8 +46,8 @@ def _random_values(rng: Random) -> tuple:
     level=1,
     minutes=5,
     task="""This function is complete. It puts numbers on the grid of signed 8-bit integers, −128 to 127. Predict first
-what `quantise([0.6, -1.5, 100.0], 0.5, 3)` returns. Then check it. Then break it: leave out the two limits, check
-again, and read the answer.""",
+what `quantise([0.6, -1.5, 100.0], 0.5, 3)` returns, and how far from each number the way back ends. Then call it. Then
+break it: leave out the two limits, check again, and read the answer.""",
     hints=(
         "How many steps is each number away from zero?",
         "round(x / s) + z, then not below −128 and not above 127.",
@@ -94,13 +94,19 @@ again, and read the answer.""",
             lambda values, s, z: _on_grid(values, s, z, low=0, high=255),
         ),
         Mistake(
+            "lower limit −127",
+            "Your lower limit is −127. Weights often leave −128 out; this grid has it.",
+            lambda values, s, z: _on_grid(values, s, z, low=-127),
+        ),
+        Mistake(
             "limits before the zero point",
             "You cut off first and added the zero point afterwards, so the sum can leave the grid again.",
             lambda values, s, z: [_clipped(round(x / s), -128, 127) + z for x in values],
         ),
     ),
-    reasoning=f"""0.6 is {0.6 / 0.5:.1f} steps of 0.5, rounded 1, plus 3 gives 4. −1.5 gives 0. 100 would be
-{round(100 / 0.5) + 3} and is cut off at 127: its error is not half a step but {100 - (127 - 3) * 0.5:g}.""",
+    reasoning=f"""0.6 is {0.6 / 0.5:.1f} steps of 0.5, rounded 1, plus 3 gives 4. Back comes {(4 - 3) * 0.5:g}: an error
+of {0.6 - (4 - 3) * 0.5:.1g}. −1.5 gives 0 and comes back as it was. 100 would be {round(100 / 0.5) + 3} and is cut off
+at 127: its error is not at most half a step but {100 - (127 - 3) * 0.5:g}.""",
 )
 def quantise(values, scale, zero_point):
     """Signed 8-bit integers for a list of numbers."""
@@ -187,6 +193,16 @@ folded weights and the folded bias.""",
             "bias not scaled",
             "You added the convolution's bias as it is. Batch norm scales all that the convolution writes, bias too.",
             _with(shift=lambda scale, bias, beta, mean: beta - scale * mean + bias),
+        ),
+        Mistake(
+            "forgot the mean",
+            "Your bias is β + s b. Batch norm also subtracts the mean before it scales.",
+            _with(shift=lambda scale, bias, beta, mean: beta + scale * bias),
+        ),
+        Mistake(
+            "forgot gamma",
+            "You left γ out: batch norm divides by the root and then multiplies by γ.",
+            lambda weight, bias, gamma, *rest: _folded(weight, bias, 1.0, *rest),
         ),
         Mistake(
             "mean not scaled",
@@ -303,8 +319,18 @@ become 0. (No tensor is zero throughout.)""",
         ),
         Mistake(
             "cut off instead of rounded",
-            "You cut the fraction off. A weight of 0.6 steps rounds to 1, and its channel lives.",
+            "You took all that is less than a whole step for 0. A weight of 0.6 steps rounds to 1: its channel lives.",
             lambda weight: _lost(weight, weight.abs().max(), torch.trunc),
+        ),
+        Mistake(
+            "256 numbers on one side",
+            "You divided by 255. There are 127 steps from zero to the largest number, and as many on the other side.",
+            lambda weight: _lost(weight, weight.abs().max() * 127 / 255),
+        ),
+        Mistake(
+            "counted input channels",
+            "You looked at the second dimension, which holds the input channels. The first holds the output channels.",
+            lambda weight: _lost_one_by_one(weight.transpose(0, 1)),
         ),
         Mistake(
             "counted what is left",
@@ -326,6 +352,14 @@ def erased_channels(weight):
 def _sizes(width_multiplier, num_classes):
     network = mobilenet_v1(width_multiplier, num_classes=num_classes)
     return network.weights, sum(layer.out_channels for layer in network.layers if layer.kind != "pooling")
+
+
+def _with_wrong_channels(channels):
+    def size(width_multiplier, num_classes):
+        network = mobilenet_v1(width_multiplier, num_classes=num_classes)
+        return network.weights + 8 * sum(channels(layer) for layer in network.layers)
+
+    return size
 
 
 def _bytes_for(weight_bytes=1, bias_bytes=4, scale_bytes=4, norms=0):
@@ -400,6 +434,31 @@ Return the number of bytes for a width multiplier and a number of classes. Let t
             lambda alpha, classes: _bytes_for()(alpha, classes) - 8 * classes,
         ),
         Mistake(
+            "counted the pooling",
+            "You gave the pooling biases and scales. It has no weights, so it has neither.",
+            _with_wrong_channels(lambda layer: layer.out_channels),
+        ),
+        Mistake(
+            "input channels",
+            "You counted input channels. A bias and a scale belong to each channel that a layer writes.",
+            _with_wrong_channels(lambda layer: layer.in_channels if layer.kind != "pooling" else 0),
+        ),
+        Mistake(
+            "always 1000 classes",
+            "You left the number of classes out, so the network has 1000.",
+            lambda alpha, classes: _bytes_for()(alpha, 1000),
+        ),
+        Mistake(
+            "always the full width",
+            "You left the width multiplier out, so the network has its full width.",
+            lambda alpha, classes: _bytes_for()(1.0, classes),
+        ),
+        Mistake(
+            "counted parameters",
+            "You took the number of parameters. It counts γ and β, which are gone, one byte for a bias, and no scale.",
+            lambda alpha, classes: mobilenet_v1(alpha, num_classes=classes).cost.params,
+        ),
+        Mistake(
             "one scale a layer",
             "You counted one scale for each layer. It is one for each output channel.",
             lambda alpha, classes: _bytes_for(scale_bytes=0)(alpha, classes) + 4 * 28,
@@ -445,13 +504,21 @@ def _equalised_one_by_one(depthwise, bias, pointwise):
     return depthwise, bias, pointwise
 
 
-def _equalised(depthwise, bias, pointwise, size=_size, in_bias=True, in_pointwise=1):
+def _equalised(depthwise, bias, pointwise, size=_size, in_bias=-1, in_pointwise=1):
     s = size(depthwise)
     return (
         depthwise / s.reshape(-1, 1, 1, 1),
-        bias / s if in_bias else bias.clone(),
+        bias * s**in_bias,
         pointwise * s.reshape(1, -1, 1, 1) ** in_pointwise,
     )
+
+
+def _by_name(result, *case):
+    """What is compared: each tensor under its name, whatever its precision."""
+    if len(result) != 3 or not all(type(each) in (torch.Tensor, torch.nn.Parameter) for each in result):
+        return result
+    names = ("depthwise", "bias", "pointwise")
+    return {name: tensor.detach().float() for name, tensor in zip(names, result, strict=True)}
 
 
 @exercise(
@@ -486,11 +553,27 @@ throughout.""",
         "more outputs than channels": lambda depthwise, bias, pointwise: len(pointwise) > len(depthwise),
     },
     alternative=_equalised_one_by_one,
+    observe=_by_name,
     mistakes=(
         Mistake(
             "forgot the bias",
             "You left the bias as it was. It is added before the ReLU, so it must shrink with its channel.",
-            lambda d, b, p: _equalised(d, b, p, in_bias=False),
+            lambda d, b, p: _equalised(d, b, p, in_bias=0),
+        ),
+        Mistake(
+            "bias multiplied",
+            "You multiplied the bias. It leaves the layer together with the filtered map, so it must shrink like it.",
+            lambda d, b, p: _equalised(d, b, p, in_bias=1),
+        ),
+        Mistake(
+            "the wrong way round",
+            "You multiplied the depthwise weights by their size and divided the pointwise ones: the wrong way round.",
+            lambda d, b, p: _equalised(d, b, p, size=lambda weight: 1 / _size(weight)),
+        ),
+        Mistake(
+            "length instead of the largest",
+            "You divided by the length of each filter. The task asks for its largest absolute weight, which becomes 1.",
+            lambda d, b, p: _equalised(d, b, p, size=lambda weight: weight.flatten(1).norm(dim=1)),
         ),
         Mistake(
             "pointwise unchanged",
