@@ -57,6 +57,8 @@ def test_three_channels_stand_far_above_the_others(chapter):
     assert all(10 * half_steps[b] < v for (b, _), v in largest.items() if b > 1)
     ranked = sorted(largest, key=largest.get, reverse=True)
     assert sorted(block for block, _ in ranked[:3]) == [0, 0, 1]
+    neighbours = [max(v for (k, _), v in largest.items() if k == b and v < half_steps[b]) for b in (0, 1)]
+    assert all(largest[block, c] > 200 * neighbours[block] for block, c in ranked[:3])
     assert largest[ranked[2]] > 100
     assert largest[ranked[3]] < 12
     ordinary = sorted(largest.values())
