@@ -196,7 +196,9 @@ class _Walk:
         self.conv(out_channels)
 
 
-# Tables 1 and 2 of the paper of MobileNet V3: kernel, wide channels, output channels, squeeze-excite, stride.
+# Tables 1 and 2 of the paper of MobileNet V3, in its last version: kernel, wide channels, output channels,
+# squeeze-excite, stride. Table 2 also marks a squeeze-excite at the last 1×1 convolution. The authors' code has none
+# there, and with it the printed parameters would not come out.
 _V3_LARGE = (
     (3, 16, 16, False, 1),
     (3, 64, 24, False, 2),
@@ -350,20 +352,25 @@ class Network:
         name: as its paper writes it, nearly.
         source: authors and year.
         url: where the paper is.
+        where: the tables of the paper that print its numbers.
         resolution: height and width of the image.
         top1_percent: the accuracy that the paper prints.
         macs: the printed cost beside our MACs and FLOPs; its ``quantity`` is the paper's own word for the unit.
         params: the printed parameters beside all that are learned, and beside the bare weights.
+        elsewhere: the cost of the same network as another paper or the authors' list of checkpoints prints it, or
+            ``None``; its ``where`` names the place.
         parts: the layers.
     """
 
     name: str
     source: str
     url: str
+    where: str
     resolution: int
     top1_percent: str
     macs: Figure
     params: Figure
+    elsewhere: Figure | None
     parts: tuple[Part, ...]
 
     @property
@@ -393,14 +400,17 @@ def _network(row: dict[str, str]) -> Network:
     cost, weights = _total(parts), sum(part.weights for part in parts)
     macs = ("MACs", cost.macs), ("FLOPs, two for each MAC", cost.flops)
     params = ("all learned parameters", cost.params), ("bare weights", weights)
+    word, elsewhere = row["word"], row["elsewhere"]
     return Network(
         name,
         row["source"],
         f"https://arxiv.org/abs/{row['arxiv']}",
+        row["where"],
         resolution,
         row["top1_percent"],
-        Figure(name, row["word"], row["printed_cost"], row["cost_unit"], macs if row["printed_cost"] else ()),
-        Figure(name, "parameters", row["printed_params"], row["params_unit"], params if row["printed_params"] else ()),
+        Figure(name, word, row["printed_cost"], row["cost_unit"], macs if row["printed_cost"] else ()),
+        Figure(name, "parameters", row["printed_params"], row["params_unit"], params),
+        Figure(elsewhere, name, row["other_cost"], row["other_unit"], macs) if elsewhere else None,
         parts,
     )
 
