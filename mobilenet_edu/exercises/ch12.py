@@ -54,6 +54,22 @@ and read the answer.""",
             lambda M, N, t, size: size**2 * (M * M + 9 * M + t * M * N),
         ),
         Mistake(
+            "filters on the narrow map",
+            "Your filters work on the narrow map. Between expansion and projection the map is wide, and each of its "
+            "channels has a filter.",
+            lambda M, N, t, size: size**2 * (t * M * M + 9 * M + t * M * N),
+        ),
+        Mistake(
+            "projection from the narrow map",
+            "Your projection reads the narrow map. It follows the filters, so it reads as many channels as they write.",
+            lambda M, N, t, size: size**2 * (t * M * M + 9 * t * M + M * N),
+        ),
+        Mistake(
+            "one side of the map",
+            "You multiplied by the map's side. Each step is done at every pixel, and there are side times side.",
+            lambda M, N, t, size: size * t * M * (M + 9 + N),
+        ),
+        Mistake(
             "standard filters on the wide map",
             "Your middle step combines channels. It is depthwise: each of the wide map's channels has one filter.",
             lambda M, N, t, size: size**2 * (t * M * M + 9 * (t * M) ** 2 + t * M * N),
@@ -176,6 +192,14 @@ expansion's MACs, and those of the other two steps. With expansion 1 there is no
                 _block_macs(M, N, t, stride, size) + 9 * t * M * (size**2 - ((size - 1) // stride + 1) ** 2)
             ),
         ),
+        Mistake(
+            "the projection at full size",
+            "You paid for the projection at every pixel of the input. It comes behind the stride, so it works on the "
+            "smaller map.",
+            lambda M, N, t, stride, size: (
+                _block_macs(M, N, t, stride, size) + t * M * N * (size**2 - ((size - 1) // stride + 1) ** 2)
+            ),
+        ),
     ),
     reasoning=f"""The stride belongs to the depthwise layer, in the middle. So the expansion runs on the map that
 comes in, the projection on the one that goes out, and the filters where an output pixel is. For MobileNet V2's
@@ -198,7 +222,18 @@ def inverted_residual_macs(
 
 
 def _random_width(rng: Random) -> tuple:
-    return rng.choice((16, 16, 24, 32, 96, 160, 320)), rng.choice((0.25, 0.35, 0.35, 0.5, 0.75, 1.4))
+    return rng.choice((16, 16, 24, 32, 96, 104, 160, 320)), rng.choice((0.25, 0.35, 0.35, 0.5, 0.75, 1.4))
+
+
+def _half_to_even(channels, width_multiplier):
+    exact = channels * width_multiplier
+    nearest = max(8, round(exact / 8) * 8)
+    return nearest + 8 if nearest < 0.9 * exact else nearest
+
+
+def _a_tenth_of_the_channels(channels, width_multiplier):
+    nearest = max(8, int(channels * width_multiplier + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * channels else nearest
 
 
 @exercise(
@@ -215,7 +250,18 @@ of the exact width, take the next multiple of 8 instead. Return the width.""",
         "The nearest multiple of 8 to x is `int(x + 4) // 8 * 8`; lost more than a tenth means below 0.9 · x.",
         "Begin with `exact = channels * width_multiplier`.",
     ),
-    cases=((32, 0.35), (24, 0.35), (16, 0.25), (32, 1.0), (24, 0.75), (96, 1.4), (160, 0.35), (320, 1.3), (24, 0.5)),
+    cases=(
+        (32, 0.35),
+        (24, 0.35),
+        (16, 0.25),
+        (32, 1.0),
+        (24, 0.75),
+        (96, 1.4),
+        (160, 0.35),
+        (320, 1.3),
+        (24, 0.5),
+        (104, 0.5),
+    ),
     random_case=_random_width,
     covers={
         "a width below 8": lambda channels, width_multiplier: channels * width_multiplier < 8,
@@ -223,9 +269,15 @@ of the exact width, take the next multiple of 8 instead. Return the width.""",
             int(channels * width_multiplier + 4) // 8 * 8 < 0.9 * channels * width_multiplier
         ),
         "a wider network": lambda channels, width_multiplier: width_multiplier > 1,
+        "in the middle of two multiples": lambda channels, width_multiplier: channels * width_multiplier % 8 == 4,
     },
     alternative=lambda channels, width_multiplier: round_width(channels * width_multiplier),
     mistakes=(
+        Mistake(
+            "round()",
+            "In the middle you went down, or to the even neighbour, as Python's `round` does. Here the middle goes up.",
+            _half_to_even,
+        ),
         Mistake(
             "V1's rule",
             "You cut off to a whole number, as MobileNet V1 does. Here widths are multiples of 8.",
@@ -240,6 +292,12 @@ of the exact width, take the next multiple of 8 instead. Return the width.""",
             "always up",
             "You rounded up to a multiple of 8. Up only if that is nearer, or if rounding down loses too much.",
             lambda channels, width_multiplier: max(8, -(-int(channels * width_multiplier + 0.999) // 8) * 8),
+        ),
+        Mistake(
+            "a tenth of the channels",
+            "You compare with nine tenths of `channels`. What must not be lost is a tenth of the exact width, the one "
+            "after the multiplier.",
+            _a_tenth_of_the_channels,
         ),
         Mistake(
             "forgot the tenth",
@@ -264,17 +322,19 @@ def rounded_width(channels, width_multiplier):
 class _InvertedResidual(nn.Module):
     """The block with one thing changed at a time."""
 
-    def __init__(self, M, N, t, stride, *, add=None, last=False, linear=False, skip=True, groups=True, late=False):
+    def __init__(
+        self, M, N, t, stride, *, add=None, last=False, act=nn.ReLU6, skip=True, groups=True, bias=False, norm=True
+    ):
         super().__init__()
         wide = t * M
 
-        def unit(conv, act=True):
-            return [conv, nn.BatchNorm2d(conv.out_channels), *([nn.ReLU6()] if act and not linear else [])]
+        def unit(conv, act=act):
+            norms = [nn.BatchNorm2d(conv.out_channels)] if norm else []
+            return [conv, *norms, *([act()] if act else [])]
 
-        steps = [] if t == 1 and skip else unit(nn.Conv2d(M, wide, 1, bias=False))
-        at = 1 if late else stride
-        steps += unit(nn.Conv2d(wide, wide, 3, at, 1, groups=wide if groups else 1, bias=False))
-        steps += unit(nn.Conv2d(wide, N, 1, stride if late else 1, bias=False), act=last)
+        steps = [] if t == 1 and skip else unit(nn.Conv2d(M, wide, 1, bias=bias))
+        steps += unit(nn.Conv2d(wide, wide, 3, stride, 1, groups=wide if groups else 1, bias=bias))
+        steps += unit(nn.Conv2d(wide, N, 1, bias=bias), act=act if last else None)
         self.steps = nn.Sequential(*steps)
         self.add = (stride == 1 and M == N) if add is None else add(M, N, stride)
 
@@ -373,7 +433,22 @@ outputs are compared.""",
             "no activation at all",
             "Nothing but batch norm follows your convolutions, so the block is one linear map. ReLU6 follows the first "
             "two.",
-            lambda *case: _InvertedResidual(*case, linear=True),
+            lambda *case: _InvertedResidual(*case, act=None),
+        ),
+        Mistake(
+            "ReLU",
+            "Your activations are ReLU. MobileNet V2 uses ReLU6, which also cuts off above 6.",
+            lambda *case: _InvertedResidual(*case, act=nn.ReLU),
+        ),
+        Mistake(
+            "biases",
+            "Your convolutions have biases. The batch norm behind each of them has one already.",
+            lambda *case: _InvertedResidual(*case, bias=True),
+        ),
+        Mistake(
+            "no batch norm",
+            "Your block has no batch norm. One follows each convolution.",
+            lambda *case: _InvertedResidual(*case, norm=False),
         ),
     ),
     reasoning="""Three conditions make the block: an expansion only if there is something to expand, an addition only
@@ -472,6 +547,11 @@ probability as a `Fraction`.""",
             lambda narrow, expansion: _alive(narrow, expansion, narrow + 1),
         ),
         Mistake(
+            "without the last pattern",
+            "You left out the pattern in which every channel is alive. `range` stops before its end.",
+            lambda narrow, expansion: _alive(narrow, expansion, narrow, narrow * expansion - 1),
+        ),
+        Mistake(
             "any alive",
             "You asked for one living channel. One equation does not determine a point with `narrow` coordinates.",
             lambda narrow, expansion: _alive(narrow, expansion, 1),
@@ -537,7 +617,7 @@ def _within_a_tenth(printed, unit, macs):
     level=4,
     minutes=20,
     task="""A client sends data sheets of networks. Each prints a cost such as `"4.5"`, with a unit of 10⁶ or 10⁹
-operations, and calls it "FLOPs", which means nothing. You have counted the network's MACs. Return `"MACs"` if your
+operations, and calls it "FLOPs", which may mean either. You have counted the network's MACs. Return `"MACs"` if your
 count, rounded to as many digits after the point as the sheet prints, is the printed text; `"FLOPs"` if two for each
 MAC, rounded so, are; and `"neither"` if none of the two is.""",
     hints=(
