@@ -134,3 +134,24 @@ def test_depthwise_shares_are_what_pytorch_counts_for_a_real_convnext(chapter):
     assert 2 * sum(seen.values()) == counter.get_total_flops()
     share = 100 * seen["depthwise"] / sum(seen.values())
     assert chapter["fig-v2-shares"]["shares"]["ConvNeXt-T"]["depthwise"] == pytest.approx(share)
+
+
+def test_a_block_by_itself_needs_half_the_memory_of_v1s(chapter):
+    transformers = pytest.importorskip("transformers")
+    from transformers.models.mobilenet_v2.modeling_mobilenet_v2 import MobileNetV2InvertedResidual
+
+    at_once, first_block = [], []
+    with torch.device("meta"):
+        network = transformers.MobileNetV2Model(transformers.MobileNetV2Config(tf_padding=False)).eval()
+        for module in network.modules():
+            if isinstance(module, MobileNetV2InvertedResidual):
+                module.register_forward_hook(
+                    lambda _, inputs, output: at_once.append(inputs[0].numel() + output.numel())
+                )
+        stem = network.conv_stem  # the first convolution and the first block
+        stem.conv_3x3.register_forward_hook(lambda _, inputs, output: first_block.append(inputs[0].numel()))
+        stem.reduce_1x1.register_forward_hook(lambda _, inputs, output: first_block.append(output.numel()))
+        network(torch.empty(1, 3, 224, 224))
+    v1, v2 = chapter["fig-two-families"]["block"]
+    assert v2 == max(*at_once, sum(first_block))
+    assert v1 == 2 * v2
