@@ -2,6 +2,10 @@
 
     ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 experiments/train_accelerate.py
 
+For two machines, start this on both; FIRST is the name or address of one of them:
+
+    torchrun --nnodes 2 --rdzv-backend c10d --rdzv-endpoint FIRST:29500 experiments/train_accelerate.py
+
 Every process works on batches of 64 images of its own, and the gradients are averaged: one step sees 128 images.
 """
 
@@ -22,6 +26,7 @@ def main() -> None:
     data = training.digits()
     model = MobileNetV1(10, 0.0625, in_channels=1)
     loader = training.batches(data.train)
+    # before `prepare`: it shares the batches out, and moves the schedule on by one for each process at every step
     optimizer, schedule = training.recipe(model, EPOCHS * len(loader))
     model, loader, optimizer, schedule = accelerator.prepare(model, loader, optimizer, schedule)
 

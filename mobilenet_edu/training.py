@@ -136,6 +136,7 @@ def fit(
 
     Raises:
         FloatingPointError: the loss is no longer a finite number.
+        ValueError: ``loader`` gave no batch, as an iterator does in its second epoch.
     """
     _positive("epochs", epochs)
     device = next(model.parameters()).device
@@ -155,6 +156,8 @@ def fit(
             if schedule is not None:
                 schedule.step()
             losses.append(loss.item())
+        if not losses:
+            raise ValueError(f"the loader gave no batch in epoch {epoch}; it must start anew in every epoch")
         score = None if validation is None else accuracy(model, validation)
         history.append(Epoch(epoch, fmean(losses), score))
         bar.set_postfix(loss=f"{history[-1].loss:.3f}")
