@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable
 from fractions import Fraction
 from math import sqrt
 from random import Random
+from statistics import mean, median, pstdev, stdev, variance
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ def _random_scores(rng: Random) -> tuple:
 
 def _by_statistics(correct, total):
     scores = [100 * count / total for count in correct]
-    return statistics.mean(scores), statistics.stdev(scores)
+    return mean(scores), stdev(scores)
 
 
 def _scores(correct, total):
@@ -56,16 +56,16 @@ check again, and read what it says. Put it back.""",
             "You divided by the number of runs. The mean was computed from the same runs and lies too close to them; "
             "one less makes up for it.",
             lambda correct, total: (
-                statistics.mean(_scores(correct, total)),
-                statistics.pstdev(_scores(correct, total)),
+                mean(_scores(correct, total)),
+                pstdev(_scores(correct, total)),
             ),
         ),
         Mistake(
             "variance",
             "Your spread is the variance, in squared points. Its root is in points.",
             lambda correct, total: (
-                statistics.mean(_scores(correct, total)),
-                float(statistics.variance(_scores(correct, total))),
+                mean(_scores(correct, total)),
+                float(variance(_scores(correct, total))),
             ),
         ),
         Mistake(
@@ -73,8 +73,8 @@ check again, and read what it says. Put it back.""",
             "You divided by the root of the number of runs too: that is the standard error, how well the mean is "
             "known. The question is how far apart single runs are.",
             lambda correct, total: (
-                statistics.mean(_scores(correct, total)),
-                statistics.stdev(_scores(correct, total)) / sqrt(len(correct)),
+                mean(_scores(correct, total)),
+                stdev(_scores(correct, total)) / sqrt(len(correct)),
             ),
         ),
         Mistake(
@@ -82,7 +82,7 @@ check again, and read what it says. Put it back.""",
             "Your spread is the distance from the worst run to the best. It grows with the number of runs, so two "
             "tables with different numbers of runs could not be compared.",
             lambda correct, total: (
-                statistics.mean(_scores(correct, total)),
+                mean(_scores(correct, total)),
                 max(_scores(correct, total)) - min(_scores(correct, total)),
             ),
         ),
@@ -90,6 +90,11 @@ check again, and read what it says. Put it back.""",
             "shares instead of percent",
             "You computed with shares from 0 to 1. Accuracy in percent is a hundred times that.",
             lambda correct, total: tuple(value / 100 for value in _by_statistics(correct, total)),
+        ),
+        Mistake(
+            "images instead of percent",
+            "You computed with numbers of images. Divide them by `total`, and take a hundred times that.",
+            lambda correct, total: (mean(map(float, correct)), stdev(map(float, correct))),
         ),
     ),
     reasoning="""With one less than the number of runs below the line, the *variance* is right on average, however few
@@ -107,7 +112,7 @@ def _random_trials(rng: Random) -> tuple:
     names = rng.sample(["SGD 0.05", "SGD 0.1", "SGD 0.2", "AdamW 0.001", "AdamW 0.01"], rng.randint(2, 4))
     return (
         [
-            (name, rng.randint(200, 360), rng.randint(200, 360))
+            (name, rng.randint(340, 345), rng.randint(330, 355))
             for name in names
             for _ in range(rng.choice((1, 2, 2, 3)))
         ],
@@ -195,6 +200,22 @@ def choose_recipe(runs):
             "You let the test set have a say. Even as one of two voices it was looked at before the choice was made.",
             lambda runs: _best(runs, lambda v, t: sum(v + t) / len(v)),
         ),
+        Mistake(
+            "best single run on the test set",
+            "You chose by the best single run on the test set. That is two mistakes: the choice has seen the test set, "
+            "and one run may be luck.",
+            lambda runs: _best(runs, lambda v, t: max(t)),
+        ),
+        Mistake(
+            "median",
+            "You took the median. It leaves out how bad the worst of three runs was; the question is for the mean.",
+            lambda runs: _best(runs, lambda v, t: median(v)),
+        ),
+        Mistake(
+            "the last of two that are level",
+            "Of two recipes that are level, take the one that comes first.",
+            lambda runs: _best(runs[::-1], lambda v, t: sum(v) / len(v)),
+        ),
     ),
     reasoning="""The validation set is there to be chosen by, and is used up by it: the winner's score on it is the
 best of several, so a little too good. The test set stays closed until there is nothing left to choose.""",
@@ -212,10 +233,32 @@ def choose_recipe(runs):
 
 
 def _random_sizes(rng: Random) -> tuple:
-    return rng.randint(60, 200), rng.randint(10, 20), rng.randint(0, 999)
+    return *rng.choice(((60, 10), (100, 20), (150, 15))), rng.randint(0, 3)
 
 
-def _judge_sets(answer: Any, count: int, held_out: int, seed: int) -> str | None:
+class _SetsJudge:
+    """Judges one answer after another: some cases ask for the same sets again, some for those of another seed.
+
+    The first case has sizes like no other, so that nothing is compared with an answer that was checked before.
+    """
+
+    def __init__(self) -> None:
+        self.before: tuple = (None, None, None)  # the sizes, the seed and the answer of the call before
+
+    def __call__(self, answer: Any, count: int, held_out: int, seed: int) -> str | None:
+        sizes, last_seed, last_answer = self.before
+        self.before = ((count, held_out), seed, answer)
+        complaint = _wrong_sets(answer, count, held_out)
+        if complaint or sizes != (count, held_out):
+            return complaint
+        if seed == last_seed and answer != last_answer:
+            return "called again with the same seed, it made other sets: give the seed to whatever shuffles"
+        if seed != last_seed and answer == last_answer:
+            return f"seeds {last_seed} and {seed} made the same sets: the seed must decide the order"
+        return None
+
+
+def _wrong_sets(answer: Any, count: int, held_out: int) -> str | None:
     if len(answer) != 3 or not all(type(part) is list for part in answer):
         return "expected a tuple of three lists: train, validation, test"
     train, validation, test = answer
@@ -245,21 +288,22 @@ def _by_sampling(count, held_out, seed):
     minutes=10,
     task="""Return three lists of indices, `(train, validation, test)`, that share none and together hold `0` to `count
 - 1`. Validation and test have `held_out` indices each. The file was written by one person after another, so each set
-must be a random sample of all of it; the same `seed` must give the same sets. (Many answers are right.)""",
+must be a random sample of all of it; the same `seed` must give the same sets, another seed others. (Many answers are
+right.)""",
     hints=(
         "Put all indices into a random order first. What is left to do is cutting.",
         "The first `held_out` of the shuffled list, the next `held_out`, and the rest.",
         "Begin with `generator = torch.Generator().manual_seed(seed)`, and look up `torch.randperm`.",
     ),
     imports="import torch",
-    cases=((100, 20, 0), (60, 10, 1)),
+    cases=((90, 10, 1), (100, 20, 0), (100, 20, 0), (100, 20, 1)),
     random_case=_random_sizes,
     covers={
         "sets of different sizes": lambda count, held_out, seed: count - 2 * held_out != held_out,
         "a seed above 0": lambda count, held_out, seed: seed > 0,
     },
     alternative=_by_sampling,
-    judge=_judge_sets,
+    judge=_SetsJudge(),
     mistakes=(
         Mistake(
             "cut without shuffling",
@@ -289,6 +333,12 @@ must be a random sample of all of it; the same `seed` must give the same sets. (
                 *_shuffled(count, held_out, seed)[1:],
             ),
         ),
+        Mistake(
+            "the same order for every seed",
+            "Your sets are those of seed 0, whatever the seed. Then all runs share one split, and nothing tells how "
+            "much the split decides.",
+            lambda count, held_out, seed: _shuffled(count, held_out, 0),
+        ),
     ),
     reasoning="""Shuffle once, cut twice: sets cut from one list cannot overlap. A real project would also keep all
 pictures of one writer in the same set, if it knew the writers; scikit-learn's `GroupShuffleSplit` does that.""",
@@ -303,6 +353,162 @@ def three_sets(count, held_out, seed):
 
 
 _shuffled = three_sets.reference
+
+
+def _random_pairs(rng: Random) -> tuple:
+    total = rng.choice((100, 360))
+    runs = []
+    for split in range(rng.randint(2, 3)):
+        luck = rng.randint(0, total // 10)  # a hard test set is hard for both
+        for seed in range(rng.randint(1, 3)):
+            runs.append(("dense", split, seed, total - luck - rng.randint(0, total // 30)))
+            runs.append(("separable", split, seed, total - luck - rng.randint(0, total // 15)))
+    return rng.sample(runs, len(runs)), total
+
+
+def _points(runs: list[tuple], total: int, network: str) -> list[float]:
+    return [100 * correct / total for name, _, _, correct in runs if name == network]
+
+
+def _paired(runs: list[tuple], total: int) -> list[float]:
+    """The points lost, pair by pair."""
+    in_order = sorted(runs, key=lambda run: run[:3])
+    pairs = zip(_points(in_order, total, "dense"), _points(in_order, total, "separable"), strict=True)
+    return [dense - separable for dense, separable in pairs]
+
+
+def _by_order(runs, total):
+    lost = _paired(runs, total)
+    mean = sum(lost) / len(lost)
+    return mean, sqrt(sum((points - mean) ** 2 for points in lost) / (len(lost) - 1))
+
+
+def _unmatched(runs, total):
+    pairs = zip(_points(runs, total, "dense"), _points(runs, total, "separable"), strict=True)
+    lost = [dense - separable for dense, separable in pairs]
+    return mean(lost), stdev(lost)
+
+
+def _split_by_split(runs, total):
+    splits = sorted({split for _, split, _, _ in runs})
+    lost = [mean(_paired([run for run in runs if run[1] == split], total)) for split in splits]
+    return mean(lost), stdev(lost)
+
+
+def _as_if_strangers(runs, total):
+    dense, separable = (_points(runs, total, network) for network in ("dense", "separable"))
+    lost = mean(dense) - mean(separable)
+    return lost, sqrt(variance(dense) + variance(separable))
+
+
+@exercise(
+    title="Run by run",
+    goal=3,
+    level=3,
+    minutes=12,
+    unit="points",
+    task="""`runs` is a list of `(network, split, seed, correct)`, in any order: for each split and seed that occur
+together, one run of the `"dense"` and one of the `"separable"` network, with the images of `total` that it got right.
+How many points of accuracy does the separable network lose? Return the mean and the standard deviation of the
+differences, taken run by run.""",
+    hints=(
+        "Which two runs belong together? What do they share, that no other two share?",
+        "For each pair: dense minus separable, in percent of `total`. Then mean and standard deviation of these.",
+        "Begin with a way to look a run up: `correct = {run[:3]: run[3] for run in runs}`.",
+    ),
+    imports="from statistics import mean, stdev",
+    cases=(
+        ([("dense", 0, 0, 99), ("separable", 0, 0, 98), ("separable", 1, 0, 93), ("dense", 1, 0, 96)], 100),
+        (
+            [
+                ("separable", 1, 0, 340),
+                ("dense", 0, 1, 352),
+                ("separable", 0, 1, 348),
+                ("dense", 0, 0, 350),
+                ("dense", 1, 0, 345),
+                ("separable", 0, 0, 351),
+            ],
+            360,
+        ),
+    ),
+    random_case=_random_pairs,
+    covers={
+        "the two networks come in different orders": lambda runs, total: (
+            [run[1:3] for run in runs if run[0] == "dense"] != [run[1:3] for run in runs if run[0] == "separable"]
+        ),
+        "a split with several seeds": lambda runs, total: any(run[2] > 0 for run in runs),
+        "not out of a hundred": lambda runs, total: total != 100,
+        "the separable network is ahead in a pair": lambda runs, total: min(_paired(runs, total)) < 0,
+    },
+    alternative=_by_order,
+    mistakes=(
+        Mistake(
+            "paired as they came",
+            "You paired the runs in the order of the list. A pair shares its split and its seed, wherever its two runs "
+            "stand; your mean is right all the same, your spread is not.",
+            _unmatched,
+        ),
+        Mistake(
+            "spread of strangers",
+            "You put the spreads of the two networks together as if their runs had nothing in common. A hard test set "
+            "is hard for both, and in the difference of a pair that luck is gone.",
+            _as_if_strangers,
+        ),
+        Mistake(
+            "one difference a split",
+            "You took the mean over the seeds of a split first. A pair is one split and one seed, and each pair gives "
+            "one difference.",
+            _split_by_split,
+        ),
+        Mistake(
+            "the other way round",
+            "You took separable minus dense. What the separable network loses is dense minus separable.",
+            lambda runs, total: (-mean(_paired(runs, total)), stdev(_paired(runs, total))),
+        ),
+        Mistake(
+            "images instead of points",
+            "You counted images. Points are percent of the images that were tested.",
+            lambda runs, total: (
+                mean(_paired(runs, 100)),
+                stdev(_paired(runs, 100)),
+            ),
+        ),
+        Mistake(
+            "without the sign",
+            "You dropped the sign. Where the separable network is ahead, it loses less than nothing.",
+            lambda runs, total: (
+                mean(map(abs, _paired(runs, total))),
+                stdev(map(abs, _paired(runs, total))),
+            ),
+        ),
+        Mistake(
+            "divided by the number of pairs",
+            "You divided by the number of pairs. One less makes up for the mean that was taken from the same pairs.",
+            lambda runs, total: (mean(_paired(runs, total)), pstdev(_paired(runs, total))),
+        ),
+        Mistake(
+            "standard error",
+            "You divided by the root of the number of pairs too: that is how well the mean is known. The question is "
+            "how far apart the differences are.",
+            lambda runs, total: (
+                mean(_paired(runs, total)),
+                stdev(_paired(runs, total)) / sqrt(len(runs) / 2),
+            ),
+        ),
+    ),
+    reasoning="""However the runs are paired, the mean comes out the same. The spread does not: two runs that share a
+split share its luck, and only their own difference is free of it.""",
+)
+def run_by_run(runs, total):
+    """Mean and spread of dense minus separable, pair by pair."""
+    correct = {run[:3]: run[3] for run in runs}
+    lost = []
+    for network, split, seed in correct:
+        if network == "dense":
+            dense = correct["dense", split, seed]
+            separable = correct["separable", split, seed]
+            lost.append(100 * (dense - separable) / total)
+    return mean(lost), stdev(lost)
 
 
 def _random_memory(rng: Random) -> tuple:
@@ -361,6 +567,21 @@ them, and what is kept for the backward pass. Every number is a 32-bit float."""
             "forgot the momentum",
             "You counted parameters and gradients. This optimiser keeps a momentum for each parameter as well.",
             lambda p, kept, batch: 4 * (2 * p + batch * kept),
+        ),
+        Mistake(
+            "Adam",
+            "You counted four numbers for each parameter. Adam needs as many; this optimiser keeps one momentum.",
+            lambda p, kept, batch: 4 * (4 * p + batch * kept),
+        ),
+        Mistake(
+            "a byte for each number kept",
+            "You turned the parameters into bytes. What autograd keeps are 32-bit floats as well.",
+            lambda p, kept, batch: 12 * p + batch * kept,
+        ),
+        Mistake(
+            "64-bit floats",
+            "You took eight bytes for a number. 32 bits are four bytes.",
+            lambda p, kept, batch: 8 * (3 * p + batch * kept),
         ),
         Mistake(
             "forgot what autograd keeps",
@@ -477,6 +698,21 @@ image has batch size 0. Count 32-bit floats, and parameters, gradients and momen
             "parameters once",
             "You left room for the parameters alone. Their gradients and their momentum are as large again, each.",
             _largest(lambda memory, network: max(0, (memory - 4 * network[2]) // (4 * network[3]))),
+        ),
+        Mistake(
+            "less than nothing",
+            "Your batch can be negative. A network that does not fit with a single image has batch size 0.",
+            _largest(lambda memory, network: (memory - 12 * network[2]) // (4 * network[3])),
+        ),
+        Mistake(
+            "a network for every image",
+            "You gave each image parameters of its own. All images of a batch share one network.",
+            _largest(lambda memory, network: memory // (12 * network[2] + 4 * network[3])),
+        ),
+        Mistake(
+            "numbers instead of bytes",
+            "You divided bytes by numbers. A 32-bit float has four bytes.",
+            _largest(lambda memory, network: max(0, (memory - 3 * network[2]) // network[3])),
         ),
         Mistake(
             "rounded up",

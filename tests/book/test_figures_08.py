@@ -40,6 +40,37 @@ def test_the_larger_digits_are_the_smaller_ones_enlarged(chapter):
         torch.testing.assert_close(F.interpolate(small, size=(32, 32), mode="bilinear"), large)
 
 
+def test_the_curves_are_the_history_and_show_what_the_text_says(chapter):
+    seen = chapter["fig-history"]
+    rate, loss, validation = (ax.lines[0].get_ydata() for ax in seen["axes"])
+    assert list(loss) == pytest.approx([line.loss for line in seen["history"]])
+    assert list(validation / 100) == pytest.approx([line.validation for line in seen["history"]])
+    assert max(rate) == pytest.approx(0.2, rel=1e-3)
+    assert rate.argmax() < len(rate) / 3
+    assert rate[-1] < 1e-4
+    assert loss[0] > 2
+    assert loss[-1] < 0.1
+    assert max(validation[:3]) < 30
+    assert validation[-1] > 90
+
+
+def test_the_best_rate_of_each_optimiser_lies_inside_its_grid(chapter):
+    table = chapter["fig-widths"]["table"]
+    for optimizer in ("SGD", "AdamW"):
+        grid = [pair for name, pair in table.items() if name.startswith(optimizer)]
+        for network in zip(*grid, strict=True):
+            assert max(network[0], network[-1]) < max(network)
+
+
+def test_ten_recipes_were_tried_and_the_text_ranks_them_rightly(chapter):
+    table = chapter["fig-widths"]["table"]
+    assert len(table) == 10
+    for network in range(2):
+        best = max(pair[network] for pair in table.values())
+        assert table["SGD 0.2"][network] == best
+        assert best - 1 < table["AdamW 0.1"][network] < best
+
+
 def test_each_dot_is_a_run_and_each_line_joins_the_means(chapter):
     lines = chapter["fig-widths"]["axes"].lines
     drawn = {
@@ -87,6 +118,17 @@ def test_the_careless_recipe_costs_the_separable_network_nearly_twice_as_much():
     assert 1.7 < losses[0] / losses[1] < 2
 
 
+def test_in_the_files_order_the_end_is_harder_than_the_middle(chapter):
+    seen = chapter["fig-confusion"]
+    for network, shuffled, middle, end in seen["rows"]:
+        runs = [run for run in RUNS if (run["experiment"], run["network"]) == ("order", network)]
+        assert len(runs) == (1 if network == "logistic regression" else 2)
+        assert middle == pytest.approx(statistics.mean(int(run["validation_correct"]) / 3.6 for run in runs))
+        assert end == pytest.approx(statistics.mean(int(run["test_correct"]) / 3.6 for run in runs))
+        assert shuffled - 2.5 < middle
+        assert end < shuffled - 4
+
+
 def test_the_confusion_matrix_counts_each_test_image_once(chapter):
     seen = chapter["fig-confusion"]
     labels = training.digits().test.labels.tolist()
@@ -111,6 +153,30 @@ def test_two_filters_answer_one_to_ink_and_one_to_paper(chapter):
     ink, paper = stem.conv.weight[2:]
     assert (ink > 0).all()
     assert (paper < 0).all()
+
+
+def test_a_silent_channel_gets_no_gradient_and_cannot_come_back(chapter):
+    reader, images = training.load_digit_reader(), torch.cat([part.images for part in training.digits()])
+    largest = {}
+    for name, module in reader.named_modules():
+        if name.endswith("activation"):
+            module.register_forward_hook(
+                lambda _, __, output, name=name: largest.update({name: output.amax((0, 2, 3))})
+            )
+    with torch.no_grad():
+        reader(images)
+    silent = {name.removesuffix(".activation"): values <= 0 for name, values in largest.items()}
+    assert (
+        sum(int(channels.sum()) for channels in silent.values()) == sum(chapter["fig-memory"]["silent"].values()) == 6
+    )
+
+    reader.train()
+    for images, labels in training.batches(training.digits().train):
+        F.cross_entropy(reader(images), labels).backward()
+    for name, channels in silent.items():
+        block = reader.get_submodule(name)
+        for parameter in (block.conv.weight, block.norm.weight, block.norm.bias):
+            assert (parameter.grad[channels] == 0).all()
 
 
 def test_the_lines_of_memory_cross_where_the_text_says(chapter):
