@@ -135,7 +135,7 @@ def fit(
     ``accelerator.backward``.
 
     Raises:
-        FloatingPointError: the loss is no longer a finite number.
+        FloatingPointError: the loss is no longer a finite number. The weights are spoilt then: build the model anew.
         ValueError: ``loader`` gave no batch, as an iterator does in its second epoch.
     """
     _positive("epochs", epochs)
@@ -148,7 +148,7 @@ def fit(
             loss = F.cross_entropy(model(images.to(device)), labels.to(device))
             if not loss.isfinite():
                 raise FloatingPointError(
-                    f"the loss became {loss.item()} in epoch {epoch}: build the model anew, with a lower learning rate"
+                    f"the loss became {loss.item()} in epoch {epoch}: start anew, with a lower learning rate"
                 )
             optimizer.zero_grad()
             backward(loss)
