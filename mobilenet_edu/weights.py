@@ -1,4 +1,4 @@
-"""Other libraries' MobileNet V1 checkpoints in our network.
+"""Other libraries' MobileNet V1 checkpoints in our network, and pictures as they expect them.
 
 Two libraries publish trained weights: Hugging Face's transformers (``google/mobilenet_v1_...``, converted from the
 paper's TensorFlow code) and timm (``mobilenetv1_100``). A checkpoint is a dictionary from names to tensors. Moving it
@@ -10,17 +10,32 @@ Nothing is downloaded unless you call `download`.
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageOps
 from torch import nn
 
-from mobilenet_edu.architecture import STEM, TABLE_1
+from mobilenet_edu.architecture import TABLE_1
+from mobilenet_edu.cost import _positive
 from mobilenet_edu.network import MobileNet, MobileNetV1
 
-__all__ = ["CHECKPOINTS", "SameConv2d", "download", "from_checkpoint", "our_names", "pictures", "prepare"]
+__all__ = [
+    "CHECKPOINTS",
+    "SHAPES",
+    "SameConv2d",
+    "download",
+    "draw_shapes",
+    "from_checkpoint",
+    "our_names",
+    "pictures",
+    "prepare",
+    "read_picture",
+]
 
 # Where trained weights are published, by the short name that `download` takes.
 CHECKPOINTS = {
@@ -28,6 +43,9 @@ CHECKPOINTS = {
     "google-0.75-192": "google/mobilenet_v1_0.75_192",
     "timm-1.0-224": "timm/mobilenetv1_100.ra4_e3600_r224_in1k",
 }
+
+# What `draw_shapes` draws, in the order in which `pictures` numbers them.
+SHAPES = ("circle", "cross", "square", "triangle")
 
 
 class SameConv2d(nn.Conv2d):
@@ -40,8 +58,10 @@ class SameConv2d(nn.Conv2d):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """The convolution of ``images`` (N, C, H, W), padded first."""
         sides = []
-        for size, kernel, stride in zip(images.shape[2:], self.kernel_size, self.stride, strict=True):
-            total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+        each = zip(images.shape[-2:], self.kernel_size, self.stride, self.dilation, strict=True)
+        for size, kernel, stride, dilation in each:
+            reach = dilation * (kernel - 1) + 1
+            total = max((-(-size // stride) - 1) * stride + reach - size, 0)
             sides = [total // 2, total - total // 2, *sides]  # F.pad wants the last dimension first
         return F.conv2d(F.pad(images, sides), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
@@ -50,12 +70,16 @@ def our_names(checkpoint: Mapping[str, torch.Tensor]) -> dict[str, str]:
     """For each tensor of our network, the name that ``checkpoint`` gives it.
 
     Raises:
+        TypeError: ``checkpoint`` is no dictionary.
         ValueError: the names are neither those of transformers nor those of timm.
     """
+    if not isinstance(checkpoint, Mapping):
+        kind = type(checkpoint).__name__
+        raise TypeError(f"checkpoint must be a dictionary of tensors, such as model.state_dict(), and is a {kind}")
     for theirs in (_transformers_names(), _timm_names()):
         if theirs["stem.conv.weight"] in checkpoint:
             return theirs
-    some = ", ".join(list(checkpoint)[:3]) or "none at all"
+    some = ", ".join(map(str, list(checkpoint)[:3])) or "none at all"
     raise ValueError(f"the checkpoint's names ({some}, ...) must be those of timm or transformers' MobileNet V1")
 
 
@@ -66,39 +90,74 @@ def from_checkpoint(checkpoint: Mapping[str, torch.Tensor]) -> MobileNet:
     TensorFlow's epsilon of 0.001, its padding, and a first class "background".
 
     Raises:
-        ValueError: unknown names, or a tensor that is missing or has another shape; the sentence names the first.
+        TypeError: ``checkpoint`` is no dictionary.
+        ValueError: unknown names, or a tensor that is missing, has another shape or has no place in MobileNet V1; the
+            sentence names the first.
     """
     names = our_names(checkpoint)
-    stem, classifier = (_tensor(checkpoint, names[name]) for name in ("stem.conv.weight", "classifier.weight"))
-    network = MobileNetV1(
-        len(classifier), stem.shape[0] / STEM[0], in_channels=stem.shape[1], activation=nn.ReLU6
-    ).eval()
+    stem = _tensor(checkpoint, names["stem.conv.weight"], dimensions=4)
+    classifier = _tensor(checkpoint, names["classifier.weight"], dimensions=2)
+    num_classes, channels = classifier.shape
+    width_multiplier = channels / TABLE_1[-1][0]  # the widest layer determines all others, however they are rounded
+    network = MobileNetV1(num_classes, width_multiplier, in_channels=stem.shape[1], activation=nn.ReLU6).eval()
     weights = {}
     for name, ours in network.state_dict().items():
         tensor = _tensor(checkpoint, names[name])
         if tensor.shape != ours.shape:
             raise ValueError(f"{names[name]} has shape {tuple(tensor.shape)} and must have {tuple(ours.shape)}")
         weights[name] = tensor
+    homeless = next((name for name in checkpoint if name not in names.values()), None)
+    if homeless is not None:
+        raise ValueError(f"the checkpoint has a tensor {homeless}, and MobileNet V1 has no place for it")
     if names == _transformers_names():
         _behave_like_tensorflow(network)
     network.load_state_dict(weights)
     return network
 
 
-def prepare(image: torch.Tensor, resolution: int = 224) -> torch.Tensor:
-    """A picture as these checkpoints expect it: the middle square, resized, from -1 to 1.
+def read_picture(file: str | Path) -> torch.Tensor:
+    """The picture in ``file``, in colour and the right way up: (H, W, 3), integers from 0 to 255.
 
-    Maps (H, W, 3) with values from 0 to 255 to (1, 3, ``resolution``, ``resolution``).
+    A picture without colours gets three equal channels, what is transparent becomes white, and a camera's note on how
+    it was held (EXIF) is obeyed. Of several frames, the first counts.
 
     Raises:
-        ValueError: the picture is not (H, W, 3).
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no picture, or is damaged.
     """
-    if image.dim() != 3 or image.shape[2] != 3:
-        raise ValueError(f"image has shape {tuple(image.shape)} and must have (height, width, 3)")
-    height, width, _ = image.shape
-    side = min(height, width)
+    try:
+        with Image.open(file) as opened:
+            picture = ImageOps.exif_transpose(opened)
+            if picture.mode.startswith("I;16"):  # which Pillow would cut off at 255
+                picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+            picture = picture.convert("RGBA")
+            paper = Image.new("RGBA", picture.size, "white")
+            return torch.from_numpy(np.array(Image.alpha_composite(paper, picture).convert("RGB")))
+    except (FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # each format complains in its own way
+        raise ValueError(f"{file} must be a picture, and cannot be read as one ({error})") from None
+
+
+def prepare(picture: torch.Tensor, resolution: int = 224) -> torch.Tensor:
+    """A picture as these checkpoints expect it: a square from its middle, resized, from -1 to 1.
+
+    The square measures 7/8 of the shorter side, as in the evaluation of the released networks. Maps (H, W, 3), integers
+    from 0 to 255, to (1, 3, ``resolution``, ``resolution``).
+
+    Raises:
+        TypeError: ``picture`` has other numbers than 8-bit integers, or ``resolution`` is no integer.
+        ValueError: the picture is not (H, W, 3), or has no pixels.
+    """
+    _positive("resolution", resolution)
+    if picture.dtype != torch.uint8:
+        raise TypeError(f"picture must have integers from 0 to 255 (torch.uint8), and has {picture.dtype}")
+    if picture.dim() != 3 or picture.shape[2] != 3 or not picture.numel():
+        raise ValueError(f"picture has shape {tuple(picture.shape)} and must have (height, width, 3)")
+    height, width, _ = picture.shape
+    side = max(1, round(7 / 8 * min(height, width)))
     top, left = (height - side) // 2, (width - side) // 2
-    square = image[top : top + side, left : left + side].permute(2, 0, 1)[None].float()
+    square = picture[top : top + side, left : left + side].permute(2, 0, 1)[None].float()
     resized = F.interpolate(square, (resolution, resolution), mode="bilinear", antialias=True, align_corners=False)
     return resized / 127.5 - 1
 
@@ -106,56 +165,79 @@ def prepare(image: torch.Tensor, resolution: int = 224) -> torch.Tensor:
 def pictures(folder: str | Path, resolution: int = 224) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
     """Every picture below ``folder``, where each class has a folder of its own: images, labels and class names.
 
-    Images are `prepare`d, (N, 3, ``resolution``, ``resolution``); labels (N,) count the class names, which are sorted.
-    Needs Pillow, which matplotlib brings.
+    Images are `prepare`d, (N, 3, ``resolution``, ``resolution``), and all held in memory; labels (N,) count the class
+    names, which are sorted. Files and folders whose names begin with a dot are passed over.
 
     Raises:
         ValueError: ``folder`` has no folders in it, one of them has no picture, or a file is no picture.
     """
-    import numpy as np
-    from PIL import Image, UnidentifiedImageError
-
-    folders = sorted(path for path in Path(folder).iterdir() if path.is_dir())
+    folders = _visible(folder, "is_dir") if Path(folder).is_dir() else []
     if not folders:
-        raise ValueError(f"{folder} must have one folder for each class, and has none")
+        raise ValueError(f"{folder} must be a folder with one folder for each class in it, and has none")
     images, labels = [], []
     for label, one in enumerate(folders):
-        files = sorted(path for path in one.iterdir() if path.is_file() and not path.name.startswith("."))
+        files = _visible(one, "is_file")
         if not files:
-            raise ValueError(f"{one} must have at least one picture")
-        for file in files:
-            try:
-                with Image.open(file) as picture:
-                    pixels = torch.from_numpy(np.array(picture.convert("RGB")))
-            except UnidentifiedImageError:
-                raise ValueError(f"{file} must be a picture, and cannot be read as one") from None
-            images.append(prepare(pixels, resolution))
-            labels.append(label)
+            raise ValueError(f"{one} must have at least one picture, and has none")
+        images += [prepare(read_picture(file), resolution) for file in files]
+        labels += [label] * len(files)
     return torch.cat(images), torch.tensor(labels), [one.name for one in folders]
+
+
+def draw_shapes(folder: str | Path, count: int, seed: int = 0) -> None:
+    """Draw ``count`` pictures of each of the four `SHAPES`, in one new folder a shape: a set to practise on.
+
+    White strokes on black, 64×64 pixels, of random size, place and width; ``seed`` fixes them all.
+
+    Raises:
+        FileExistsError: a shape has its folder already.
+    """
+    _positive("count", count)
+    rng = random.Random(seed)
+    for shape in SHAPES:
+        (Path(folder) / shape).mkdir(parents=True)
+        for index in range(count):
+            _drawing(shape, rng).save(Path(folder) / shape / f"{index:03}.png")
 
 
 def download(name: str) -> tuple[dict[str, torch.Tensor], dict[int, str]]:
     """Fetch a checkpoint of `CHECKPOINTS` from the Hugging Face hub: its tensors, and what its classes are called.
 
-    The classes are empty where the publisher does not list them. Needs the network and the extra ``weights``.
+    The classes are empty where the publisher does not list them. The files, about 17 MB, stay in the hub's cache on
+    your disk; a second call needs no network. Needs the extra ``weights``.
 
     Raises:
         ValueError: ``name`` is not in `CHECKPOINTS`.
+        ImportError: the package huggingface_hub is missing.
+        ConnectionError: the files can neither be fetched nor found on this machine.
     """
     if name not in CHECKPOINTS:
         raise ValueError(f"name={name!r} must be one of {', '.join(CHECKPOINTS)}")
-    from huggingface_hub import hf_hub_download
-    from safetensors.torch import load_file
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError:
+        raise ImportError('download needs huggingface_hub: pip install "mobilenet-edu[weights]"') from None
+    try:
+        file, config = (hf_hub_download(CHECKPOINTS[name], each) for each in ("pytorch_model.bin", "config.json"))
+    except Exception as error:  # the hub's own kinds change from version to version
+        address = f"https://huggingface.co/{CHECKPOINTS[name]}"
+        reason = str(error).partition("\n")[0]
+        raise ConnectionError(
+            f"{name} could not be fetched from {address}. Is this machine online? Everything else in the book works "
+            f"without. ({type(error).__name__}: {reason})"
+        ) from None
+    tensors = torch.load(file, map_location="cpu", weights_only=True)  # tensors only: a pickle could also hold code
+    labels = json.loads(Path(config).read_text(encoding="utf-8")).get("id2label", {})
+    return tensors, {int(index): label for index, label in labels.items()}
 
-    tensors = load_file(hf_hub_download(CHECKPOINTS[name], "model.safetensors"))
-    config = json.loads(Path(hf_hub_download(CHECKPOINTS[name], "config.json")).read_text(encoding="utf-8"))
-    return tensors, {int(index): label for index, label in config.get("id2label", {}).items()}
 
-
-def _tensor(checkpoint: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
+def _tensor(checkpoint: Mapping[str, torch.Tensor], name: str, dimensions: int | None = None) -> torch.Tensor:
     if name not in checkpoint:
         raise ValueError(f"the checkpoint has no tensor {name}; it may be cut off or of another network")
-    return checkpoint[name]
+    tensor = checkpoint[name]
+    if dimensions is not None and tensor.dim() != dimensions:
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)} and must have {dimensions} dimensions")
+    return tensor
 
 
 def _behave_like_tensorflow(network: MobileNet) -> None:
@@ -167,6 +249,28 @@ def _behave_like_tensorflow(network: MobileNet) -> None:
             part.conv = SameConv2d(
                 old.in_channels, old.out_channels, old.kernel_size, old.stride, groups=old.groups, bias=False
             )
+
+
+def _visible(folder: str | Path, kind: str) -> list[Path]:
+    """The files or folders in ``folder`` that are not hidden, sorted; ``kind`` is ``is_file`` or ``is_dir``."""
+    return sorted(path for path in Path(folder).iterdir() if getattr(path, kind)() and not path.name.startswith("."))
+
+
+def _drawing(shape: str, rng: random.Random) -> Image.Image:
+    """All of it lies in the square that `prepare` keeps."""
+    x, y, r, width = rng.randint(29, 35), rng.randint(29, 35), rng.randint(14, 20), rng.randint(6, 11)
+    picture, box = Image.new("L", (64, 64)), (x - r, y - r, x + r, y + r)
+    pen = ImageDraw.Draw(picture)
+    if shape == "circle":
+        pen.ellipse(box, outline=255, width=width)
+    elif shape == "square":
+        pen.rectangle(box, outline=255, width=width)
+    elif shape == "triangle":
+        pen.polygon([(x, y - r), (x - r, y + r), (x + r, y + r)], outline=255, width=width)
+    else:
+        pen.line(box, 255, width)
+        pen.line((x - r, y + r, x + r, y - r), 255, width)
+    return picture
 
 
 _NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")

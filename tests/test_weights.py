@@ -1,18 +1,26 @@
-"""Other libraries' checkpoints in our network: equal outputs, and a sentence for what does not fit."""
+"""Other libraries' checkpoints in our network: equal outputs, and a sentence for what does not fit.
 
-import importlib.util
+Pictures are held against Pillow and against transformers' own preparation.
+"""
+
 import json
+import random
+import runpy
+import sys
+from collections import Counter
 from pathlib import Path
+from statistics import fmean, stdev
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 from torch import nn
 from transformers import MobileNetV1Config, MobileNetV1ForImageClassification
 
 from mobilenet_edu import weights
-from mobilenet_edu.weights import SameConv2d, download, from_checkpoint, our_names, pictures, prepare
+from mobilenet_edu.network import MobileNetV1
+from mobilenet_edu.weights import SameConv2d, download, from_checkpoint, our_names, pictures, prepare, read_picture
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -29,67 +37,100 @@ def lively(network, seed=0):
                 module.bias.normal_(0, 0.3)
             elif isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
+            elif isinstance(module, nn.Linear):
+                module.weight.normal_(0, 0.1)
+                module.bias.normal_()
     return network.eval()
+
+
+def transformers_network(depth_multiplier=0.25, **options):
+    config = MobileNetV1Config(depth_multiplier=depth_multiplier, num_labels=1001, **options)
+    return lively(MobileNetV1ForImageClassification(config))
 
 
 @pytest.fixture(scope="module")
 def theirs():
-    return lively(MobileNetV1ForImageClassification(MobileNetV1Config(depth_multiplier=0.25, num_labels=1001)))
+    return transformers_network()
 
 
+# equal outputs
+
+
+@pytest.mark.parametrize("depth_multiplier", [0.25, 1.0])
 @pytest.mark.parametrize("resolution", [128, 160, 192, 224, 225])
-def test_outputs_equal_those_of_transformers(theirs, resolution):
+def test_outputs_equal_those_of_transformers(depth_multiplier, resolution):
+    theirs = transformers_network(depth_multiplier)
+    ours = from_checkpoint(theirs.state_dict())
     images = torch.randn(2, 3, resolution, resolution)
     with torch.no_grad():
         logits = theirs(images).logits
-        torch.testing.assert_close(from_checkpoint(theirs.state_dict())(images), logits, rtol=0, atol=1e-4)
-    assert logits.std() > 0.01  # and they are no constant, which anything could equal
+        torch.testing.assert_close(ours(images), logits, rtol=0, atol=1e-4)
+    assert logits.std() > 0.5  # they are no constant, which anything could equal
+    assert (logits[0] - logits[1]).abs().max() > 1e-2  # and depend on the image
 
 
-def test_the_full_width_has_equal_outputs_too():
-    theirs = lively(MobileNetV1ForImageClassification(MobileNetV1Config(num_labels=1001)))
-    images = torch.randn(1, 3, 96, 96)
+@pytest.mark.parametrize(("depth_multiplier", "size"), [(0.3, (97, 64)), (0.75, (33, 130)), (1.25, (64, 64))])
+def test_odd_widths_and_rectangles_have_equal_outputs_too(depth_multiplier, size):
+    theirs = transformers_network(depth_multiplier)
+    images = torch.randn(1, 3, *size)
     with torch.no_grad():
         torch.testing.assert_close(
             from_checkpoint(theirs.state_dict())(images), theirs(images).logits, rtol=0, atol=1e-4
         )
 
 
-def test_each_habit_of_tensorflow_matters(theirs):
-    images = torch.randn(1, 3, 128, 128)
+def test_another_number_of_channels_and_classes_is_read_from_the_tensors():
+    theirs = lively(
+        MobileNetV1ForImageClassification(MobileNetV1Config(depth_multiplier=0.25, num_labels=7, num_channels=1))
+    )
+    images = torch.randn(2, 1, 64, 64)
     with torch.no_grad():
-        expected = theirs(images).logits
-        for undo in ("padding", "epsilon", "activation"):
-            ours = from_checkpoint(theirs.state_dict())
-            for module in ours.modules():
-                if undo == "epsilon" and isinstance(module, nn.BatchNorm2d):
-                    module.eps = 0.1
-                if undo == "activation" and hasattr(module, "activation"):
-                    module.activation = nn.ReLU()
-                if undo == "padding" and isinstance(getattr(module, "conv", None), SameConv2d):
-                    module.conv = _padded_by_half(module.conv)
-            assert (ours(images) - expected).abs().max() > 1e-3, undo
+        ours = from_checkpoint(theirs.state_dict())
+        torch.testing.assert_close(ours(images), theirs(images).logits, rtol=0, atol=1e-4)
+    assert ours.classifier.out_features == 7
+    assert not ours.training
+
+
+@pytest.mark.parametrize(
+    ("habit", "resolution", "matters"),
+    [("padding", 128, True), ("padding", 225, False), ("epsilon", 128, True), ("activation", 128, True)],
+)
+def test_each_habit_of_tensorflow_matters_where_the_chapter_says(theirs, habit, resolution, matters):
+    ours = from_checkpoint(theirs.state_dict())
+    for module in ours.modules():
+        if habit == "epsilon" and isinstance(module, nn.BatchNorm2d):
+            module.eps = 1e-5
+        if habit == "activation" and hasattr(module, "activation"):
+            module.activation = nn.ReLU()
+        if habit == "padding" and isinstance(getattr(module, "conv", None), SameConv2d):
+            module.conv = _padded_by_half(module.conv)
+    images = torch.randn(1, 3, resolution, resolution)
+    with torch.no_grad():
+        assert bool((ours(images) - theirs(images).logits).abs().max() > 1e-3) == matters
 
 
 def _padded_by_half(same):
     conv = nn.Conv2d(
-        same.in_channels, same.out_channels, same.kernel_size, same.stride, 1, groups=same.groups, bias=False
+        same.in_channels,
+        same.out_channels,
+        same.kernel_size,
+        same.stride,
+        1,
+        groups=same.groups,
+        bias=same.bias is not None,
     )
     conv.load_state_dict(same.state_dict())
     return conv
+
+
+# padding
 
 
 def test_same_padding_is_half_the_kernel_at_stride_one_and_on_odd_maps():
     for stride, size in ((1, 8), (1, 9), (2, 9), (2, 7)):
         same = SameConv2d(2, 3, 3, stride)
         images = torch.randn(1, 2, size, size)
-        torch.testing.assert_close(same(images), _biased_like(same)(images))
-
-
-def _biased_like(same):
-    conv = nn.Conv2d(same.in_channels, same.out_channels, same.kernel_size, same.stride, 1)
-    conv.load_state_dict(same.state_dict())
-    return conv
+        torch.testing.assert_close(same(images), _padded_by_half(same)(images))
 
 
 def test_same_padding_adds_below_and_on_the_right_when_the_map_is_even():
@@ -100,8 +141,43 @@ def test_same_padding_adds_below_and_on_the_right_when_the_map_is_even():
     assert same(images).flatten().tolist() == [0, 2, 8, 10]
 
 
-def test_same_padding_takes_rectangles():
+def test_same_padding_takes_rectangles_dilation_and_single_images():
     assert SameConv2d(1, 1, (3, 5), (2, 1))(torch.zeros(1, 1, 7, 6)).shape == (1, 1, 4, 6)
+    assert SameConv2d(1, 1, 3, dilation=2)(torch.zeros(1, 1, 7, 6)).shape == (1, 1, 7, 6)
+    assert SameConv2d(1, 1, 3, 2)(torch.zeros(1, 8, 8)).shape == (1, 4, 4)
+
+
+def middle_of_what_it_sees(network, size):
+    """The pixel, along one side, at the middle of what the upper left number of the last map depends on."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.ones_(module.weight)  # positive, so that nothing cancels
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.constant_(module.weight, 1e-2)
+            nn.init.ones_(module.bias)  # and no ReLU is closed
+    network = network.double().eval()
+    image = torch.zeros(1, 1, size, size, dtype=torch.float64, requires_grad=True)
+    last = network.blocks(network.stem(image))
+    last[0, 0, 5, 5].backward()  # far from the border
+    seen = image.grad[0, 0].sum(1).nonzero().flatten()
+    assert seen[0] > 0
+    assert seen[-1] < size - 1
+    return (int(seen[0]) + int(seen[-1])) / 2 - 5 * 32
+
+
+@pytest.mark.parametrize(("size", "moved"), [(384, 31), (385, 0)])
+def test_same_padding_moves_what_the_last_map_sees_by_31_pixels_or_not_at_all(size, moved):
+    plain, same = (MobileNetV1(10, 0.03125, in_channels=1) for _ in range(2))
+    for part in same.modules():
+        if getattr(getattr(part, "conv", None), "stride", None) == (2, 2):
+            part.conv = SameConv2d(
+                part.conv.in_channels, part.conv.out_channels, 3, 2, groups=part.conv.groups, bias=False
+            )
+    middles = [middle_of_what_it_sees(network, size) for network in (plain, same)]
+    assert middles == [0, moved]
+
+
+# names
 
 
 def timm_checkpoint():
@@ -122,11 +198,21 @@ def test_every_tensor_of_transformers_has_its_place(theirs):
     assert sorted(our_names(theirs.state_dict()).values()) == sorted(theirs.state_dict())
 
 
-def test_a_truncated_checkpoint_names_the_first_tensor_that_is_missing(theirs):
-    checkpoint = dict(list(theirs.state_dict().items())[:20]) | {
-        name: tensor for name, tensor in theirs.state_dict().items() if name.startswith("classifier")
-    }
-    with pytest.raises(ValueError, match=r"no tensor mobilenet_v1\.layer\.2\.normalization\.bias"):
+# what does not fit
+
+
+@pytest.mark.parametrize("kept", [0.25, 0.5, 0.9])
+def test_a_truncated_checkpoint_names_the_first_tensor_that_is_missing(theirs, kept):
+    names = list(theirs.state_dict())
+    checkpoint = {name: theirs.state_dict()[name] for name in [*names[: int(kept * 162)], *names[-2:]]}
+    first = names[int(kept * 162)].replace(".", r"\.")
+    with pytest.raises(ValueError, match=f"^the checkpoint has no tensor {first}; it may be cut off"):
+        from_checkpoint(checkpoint)
+
+
+def test_a_checkpoint_that_ends_before_the_classifier_is_refused_too(theirs):
+    checkpoint = dict(list(theirs.state_dict().items())[:-2])
+    with pytest.raises(ValueError, match=r"has no tensor classifier\.weight"):
         from_checkpoint(checkpoint)
 
 
@@ -134,9 +220,20 @@ def test_a_tensor_of_another_shape_is_named_with_both_shapes(theirs):
     checkpoint = dict(theirs.state_dict())
     checkpoint["mobilenet_v1.layer.3.convolution.weight"] = torch.zeros(5, 5, 1, 1)
     with pytest.raises(
-        ValueError, match=r"layer\.3\.convolution\.weight has shape \(5, 5, 1, 1\) and must have \(32, 16"
+        ValueError, match=r"layer\.3\.convolution\.weight has shape \(5, 5, 1, 1\) and must have \(32, 16, 1, 1\)"
     ):
         from_checkpoint(checkpoint)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v1.conv_stem.convolution.weight", "classifier.weight"])
+def test_the_tensors_that_say_how_wide_it_is_must_have_the_right_number_of_dimensions(theirs, name):
+    with pytest.raises(ValueError, match=rf"{name} has shape \(3,\) and must have \d dimensions"):
+        from_checkpoint(dict(theirs.state_dict()) | {name: torch.zeros(3)})
+
+
+def test_a_tensor_without_a_place_is_named(theirs):
+    with pytest.raises(ValueError, match=r"has a tensor mobilenet_v1\.layer\.26\.x, and MobileNet V1 has no place"):
+        from_checkpoint(dict(theirs.state_dict()) | {"mobilenet_v1.layer.26.x": torch.zeros(1)})
 
 
 @pytest.mark.parametrize("checkpoint", [{}, {"layer1.0.conv1.weight": torch.zeros(1)}])
@@ -145,18 +242,120 @@ def test_a_checkpoint_of_another_network_is_refused(checkpoint):
         from_checkpoint(checkpoint)
 
 
+@pytest.mark.parametrize(("what", "kind"), [("model.bin", "str"), (nn.Linear(1, 1), "Linear"), (None, "NoneType")])
+def test_what_is_no_dictionary_is_refused(what, kind):
+    with pytest.raises(TypeError, match=rf"such as model\.state_dict\(\), and is a {kind}"):
+        from_checkpoint(what)
+
+
+# pictures
+
+
 def test_a_picture_is_cropped_to_its_middle_and_scaled():
-    picture = torch.zeros(40, 60, 3)
-    picture[:, 10:50] = 255  # the middle square is white
+    picture = torch.zeros(40, 60, 3, dtype=torch.uint8)
+    picture[2:38, 12:48] = 255  # white where 7/8 of the middle square lie, and a little around
     prepared = prepare(picture, 20)
     assert prepared.shape == (1, 3, 20, 20)
     torch.testing.assert_close(prepared, torch.ones(1, 3, 20, 20))
     assert prepare(torch.zeros(8, 8, 3, dtype=torch.uint8), 8).unique().tolist() == [-1]
-    with pytest.raises(ValueError, match=r"shape \(3, 8, 8\) and must have \(height, width, 3\)"):
-        prepare(torch.zeros(3, 8, 8))
 
 
-def drawn(folder, classes=("red", "blue"), count=3):
+def test_a_picture_is_prepared_as_transformers_prepares_it():
+    """They resize the whole picture and then cut; rounding to integers in between leaves a small difference."""
+    pytest.importorskip("transformers.models.mobilenet_v1.image_processing_pil_mobilenet_v1")
+    from transformers.models.mobilenet_v1.image_processing_pil_mobilenet_v1 import MobileNetV1ImageProcessorPil
+
+    rows, columns = torch.meshgrid(torch.arange(600), torch.arange(512), indexing="ij")
+    waves = [(rows / 37).sin(), (columns / 23).cos(), ((rows - columns) / 51).sin()]
+    picture = (127.5 + 127 * torch.stack(waves, -1)).to(torch.uint8)
+    expected = MobileNetV1ImageProcessorPil()(Image.fromarray(picture.numpy()), return_tensors="pt")["pixel_values"]
+    assert expected.shape == (1, 3, 224, 224)
+    assert (prepare(picture) - expected).abs().max() < 0.02
+    assert (prepare(picture.flip(0)) - expected).abs().max() > 0.5  # which a wrong picture would not pass
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (8, 8), (8, 8, 4), (0, 8, 3)])
+def test_a_picture_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match=r"and must have \(height, width, 3\)"):
+        prepare(torch.zeros(shape, dtype=torch.uint8))
+
+
+def test_numbers_that_may_already_be_scaled_are_refused():
+    with pytest.raises(TypeError, match=r"integers from 0 to 255 \(torch\.uint8\), and has torch\.float32"):
+        prepare(torch.rand(8, 8, 3))
+    with pytest.raises(ValueError, match="resolution=0"):
+        prepare(torch.zeros(8, 8, 3, dtype=torch.uint8), 0)
+
+
+def test_the_smallest_pictures_can_be_prepared():
+    assert prepare(torch.full((1, 9, 3), 255, dtype=torch.uint8), 5).unique().tolist() == [1]
+
+
+def test_a_picture_is_read_as_pillow_reads_it(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert np.array_equal(read_picture(tmp_path / "a.png").numpy(), pixels)
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("L", 100, [100, 100, 100]),
+        ("LA", (100, 255), [100, 100, 100]),
+        ("P", 0, [0, 0, 0]),
+        ("1", 1, [255, 255, 255]),
+        ("I;16", 100 * 256, [100, 100, 100]),
+        ("RGBA", (0, 0, 0, 255), [0, 0, 0]),
+        ("RGBA", (0, 0, 0, 0), [255, 255, 255]),
+        ("RGB", (1, 2, 3), [1, 2, 3]),
+    ],
+)
+def test_a_picture_of_any_mode_gets_three_channels(tmp_path, mode, colour, expected):
+    Image.new(mode, (4, 3), colour).save(tmp_path / "picture.png")
+    picture = read_picture(tmp_path / "picture.png")
+    assert picture.shape == (3, 4, 3)
+    assert picture.unique(dim=0).unique(dim=1).flatten().tolist() == expected
+
+
+def test_a_picture_for_print_can_be_read(tmp_path):
+    Image.new("CMYK", (4, 3), (0, 0, 0, 255)).save(tmp_path / "print.jpg")
+    assert read_picture(tmp_path / "print.jpg").max() < 5
+
+
+@pytest.mark.parametrize(
+    ("orientation", "corner"), [(1, (0, 0)), (2, (0, -1)), (3, (-1, -1)), (6, (0, -1)), (8, (-1, 0))]
+)
+def test_a_picture_is_turned_the_right_way_up(tmp_path, orientation, corner):
+    """EXIF 6, say: the camera was turned, and the first row of the file belongs on the right."""
+    picture = Image.new("RGB", (6, 4))
+    picture.putpixel((0, 0), (255, 255, 255))
+    exif = picture.getexif()
+    exif[0x0112] = orientation
+    picture.save(tmp_path / "phone.png", exif=exif)
+    read = read_picture(tmp_path / "phone.png")
+    assert read.shape[:2] == ((6, 4) if orientation in (6, 8) else (4, 6))
+    assert read[corner].tolist() == [255, 255, 255]
+    assert read.sum() == 3 * 255
+
+
+def damaged(path):
+    Image.effect_noise((64, 64), 90).save(path)
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+@pytest.mark.parametrize("name", ["half.png", "half.jpg", "half.gif", "half.bmp"])
+def test_a_damaged_picture_is_named(tmp_path, name):
+    damaged(tmp_path / name)
+    with pytest.raises(ValueError, match=rf"half\.{name[-3:]} must be a picture, and cannot be read as one"):
+        read_picture(tmp_path / name)
+
+
+def test_a_file_that_is_missing_is_called_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_picture(tmp_path / "none.png")
+
+
+def coloured(folder, classes=("red", "blue"), count=3):
     for name in classes:
         (folder / name).mkdir(parents=True)
         for index in range(count):
@@ -165,7 +364,7 @@ def drawn(folder, classes=("red", "blue"), count=3):
 
 
 def test_a_folder_of_pictures_becomes_images_labels_and_names(tmp_path):
-    images, labels, names = pictures(drawn(tmp_path / "set"), 16)
+    images, labels, names = pictures(coloured(tmp_path / "set"), 16)
     assert names == ["blue", "red"]
     assert labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert images.shape == (6, 3, 16, 16)
@@ -174,27 +373,83 @@ def test_a_folder_of_pictures_becomes_images_labels_and_names(tmp_path):
 
 
 def test_a_folder_that_is_no_set_of_pictures_is_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match="must have one folder for each class"):
-        pictures(tmp_path)
+    for folder in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(ValueError, match=f"{folder} must be a folder with one folder for each class in it"):
+            pictures(folder)
     (tmp_path / "cats").mkdir()
     with pytest.raises(ValueError, match="cats must have at least one picture"):
         pictures(tmp_path)
     (tmp_path / "cats" / "notes.txt").write_text("no picture")
     with pytest.raises(ValueError, match=r"notes\.txt must be a picture"):
         pictures(tmp_path)
+    (tmp_path / "cats" / "notes.txt").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"notes\.txt must be a picture"):
+        pictures(tmp_path)
 
 
-def test_hidden_files_and_grey_or_transparent_pictures_are_no_trouble(tmp_path):
-    folder = drawn(tmp_path / "set", classes=("black",), count=1)
+def test_hidden_files_and_folders_are_no_trouble(tmp_path):
+    folder = coloured(tmp_path / "set", classes=("black",), count=1)
     (folder / "black" / ".DS_Store").write_bytes(b"x")
-    Image.new("L", (9, 9), 0).save(folder / "black" / "grey.png")
-    Image.new("RGBA", (9, 9), (0, 0, 0, 255)).save(folder / "black" / "see-through.png")
-    assert pictures(folder, 8)[0].unique().tolist() == [-1]
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / "readme.txt").write_text("about these pictures")
+    images, _, names = pictures(folder, 8)
+    assert (len(images), names) == (1, ["black"])
 
 
-def test_downloading_is_one_explicit_call(theirs, tmp_path, monkeypatch):
-    save_file(theirs.state_dict(), tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text('{"id2label": {"0": "background", "1": "tench"}}')
+# drawn shapes
+
+
+def test_drawn_shapes_are_a_folder_of_pictures_and_the_seed_decides(tmp_path):
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        weights.draw_shapes(tmp_path / folder, 3, seed)
+    (first, labels, names), (again, *_), (other, *_) = (pictures(tmp_path / folder, 32) for folder in "abc")
+    assert tuple(names) == weights.SHAPES
+    assert labels.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert all(len(first[labels == label].unique(dim=0)) == 3 for label in range(4))
+    with pytest.raises(FileExistsError):
+        weights.draw_shapes(tmp_path / "a", 3)
+    with pytest.raises(ValueError, match="count=0"):
+        weights.draw_shapes(tmp_path / "d", 0)
+
+
+def test_no_drawn_shape_loses_a_stroke_when_it_is_prepared(tmp_path):
+    weights.draw_shapes(tmp_path, 100, seed=5)
+    for file in tmp_path.glob("*/*.png"):
+        picture = read_picture(file)
+        assert picture.sum() == picture[4:60, 4:60].sum() > 0, file.name
+
+
+@pytest.mark.parametrize("shape", weights.SHAPES)
+def test_a_drawn_shape_is_the_shape_that_its_name_says(tmp_path, shape):
+    """Told apart by how far its strokes reach at the top of its box, in the middle and at the bottom."""
+    weights.draw_shapes(tmp_path, 30, seed=7)
+    for file in (tmp_path / shape).glob("*.png"):
+        ink = read_picture(file)[:, :, 0] > 127
+        rows, columns = ink.any(1).nonzero().flatten(), ink.any(0).nonzero().flatten()
+        ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        height, width = ink.shape
+        assert abs(height - width) <= 2
+        reach = [int(ink[row].nonzero().max() - ink[row].nonzero().min()) + 1 for row in (2, height // 2, -3)]
+        top, middle, bottom = (part / width for part in reach)
+        guess = {
+            "circle": middle > 0.95 and max(top, bottom) < 0.6,
+            "cross": middle < 0.5 and min(top, bottom) > 0.6,
+            "square": min(top, middle, bottom) > 0.95,
+            "triangle": top < 0.2 and 0.4 < middle < 0.6 and bottom > 0.9,
+        }
+        assert [name for name, fits in guess.items() if fits] == [shape], (file.name, reach)
+
+
+# downloading
+
+
+@pytest.fixture
+def hub(theirs, tmp_path, monkeypatch):
+    """A hub that gives the random network's files, and notes what it was asked for."""
+    torch.save(theirs.state_dict(), tmp_path / "pytorch_model.bin")
+    (tmp_path / "config.json").write_text('{"id2label": {"0": "background", "1": "tench"}}', encoding="utf-8")
     asked = []
 
     def fetch(repository, file):
@@ -202,25 +457,99 @@ def test_downloading_is_one_explicit_call(theirs, tmp_path, monkeypatch):
         return str(tmp_path / file)
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
+    return asked
+
+
+def test_downloading_is_one_explicit_call(hub):
     tensors, labels = download("google-1.0-224")
-    assert {repository for repository, _ in asked} == {weights.CHECKPOINTS["google-1.0-224"]}
+    assert hub == [(weights.CHECKPOINTS["google-1.0-224"], file) for file in ("pytorch_model.bin", "config.json")]
     assert labels == {0: "background", 1: "tench"}
     assert from_checkpoint(tensors).classifier.out_features == 1001
+
+
+def test_a_name_that_nobody_published_is_refused_before_anything_is_fetched(hub):
     with pytest.raises(ValueError, match=r"name='resnet' must be one of google-1\.0-224"):
         download("resnet")
+    assert hub == []
+
+
+def test_without_a_network_the_error_says_so(monkeypatch, tmp_path):
+    """The real hub library, told to stay offline, with an empty cache."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ConnectionError, match=r"google-1\.0-224 could not be fetched from .* Is this machine online\?"):
+        download("google-1.0-224")
+
+
+def test_without_the_hub_library_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ImportError, match=r'pip install "mobilenet-edu\[weights\]"'):
+        download("google-1.0-224")
+
+
+def test_nothing_else_in_the_module_imports_the_hub():
+    source = Path(weights.__file__).read_text(encoding="utf-8")
+    assert source.count("import hf_hub_download") == 1
+    assert source.index("def download") < source.index("import hf_hub_download")
+
+
+# the stored runs of chapter 11
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return runpy.run_path(str(EXPERIMENTS / "finetune_shapes.py"))
+
+
+def test_every_planned_run_is_stored_once_and_none_besides(experiment):
+    runs = experiment["stored"]()
+    planned = [*experiment["tries"](), *experiment["finals"](runs)]
+    assert Counter(map(experiment["plan_of"], runs)) == Counter(planned)
+    assert len(set(planned)) == len(planned)
+
+
+def test_no_rate_that_was_chosen_is_the_largest_or_smallest_that_was_tried(experiment):
+    """Else a better one might lie outside. From scratch, few steps lead nowhere at any rate; a head is steady."""
+    for run in experiment["stored"]():
+        if run.test_correct is not None and (run.way == "whole" or (run.way == "scratch" and run.steps >= 80)):
+            assert min(experiment["RATES"]) < run.rate < max(experiment["RATES"]), run
+
+
+def test_a_head_trained_on_fixed_features_comes_out_again(experiment):
+    """No batch norm adapts and no layer is deep, so this way is the same run on every processor, nearly."""
+    heads = [run for run in experiment["stored"]() if run.way == "head" and run.test_correct is not None]
+    for run in random.sample(heads, 3):
+        again = experiment["made"](experiment["plan_of"](run))
+        assert again.test_correct == pytest.approx(run.test_correct, abs=2), run
+
+
+@pytest.mark.slow
+def test_the_other_ways_come_out_again_within_their_spread(experiment):
+    finals = [run for run in experiment["stored"]() if run.test_correct is not None and run.way != "head"]
+    for key in {run[:3] for run in finals}:
+        runs = [run for run in finals if run[:3] == key]
+        before, again = (
+            [run.test_correct / 2 for run in group]
+            for group in (runs, [experiment["made"](experiment["plan_of"](run)) for run in runs])
+        )
+        allowed = 3 * (stdev(before) ** 2 / len(before) + stdev(again) ** 2 / len(again)) ** 0.5
+        assert abs(fmean(before) - fmean(again)) <= max(allowed, 3), key
+
+
+# timm itself
 
 
 @pytest.mark.slow
 def test_outputs_equal_those_of_timm():
-    specification = importlib.util.spec_from_file_location("timm_manifest", EXPERIMENTS / "timm_manifest.py")
-    script = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(script)
-    theirs = lively(script.timm_mobilenet())
+    script = runpy.run_path(str(EXPERIMENTS / "timm_manifest.py"))
+    theirs = lively(script["timm_mobilenet"]())
     assert {name: list(tensor.shape) for name, tensor in theirs.state_dict().items()} == json.loads(
-        script.RESULTS.read_text(encoding="utf-8")
+        script["RESULTS"].read_text(encoding="utf-8")
     )
     ours = from_checkpoint(theirs.state_dict())
-    for resolution in (128, 224, 225):
+    for resolution in (128, 160, 192, 224, 225):
         images = torch.randn(1, 3, resolution, resolution)
         with torch.no_grad():
             torch.testing.assert_close(ours(images), theirs(images), rtol=0, atol=1e-4)

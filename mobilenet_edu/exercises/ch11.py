@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from itertools import groupby
 from random import Random
+from typing import Any
 
-from mobilenet_edu.architecture import TABLE_1, mobilenet_v1
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mobilenet_edu.architecture import TABLE_1
 from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
 
 _WORDS = ("stem", "conv", "norm", "head", "bias", "layer", "body", "mean")
@@ -35,15 +40,15 @@ def _renamed_by_search(checkpoint, names):
     goal=1,
     level=1,
     minutes=4,
-    task="""The function below moves a checkpoint into our names. `names` maps each of our names to theirs. It is
-complete. Check it, then exchange the two names in the last line: what does Python say, and why is that better than an
-answer?""",
+    task="""The function below moves a checkpoint into our names; `names` maps each of our names to theirs. It is
+complete. Predict what `renamed({"their_a": 1, "their_b": 2}, {"a": "their_b"})` returns, then check it. Then exchange
+the two words `ours` and `theirs` behind `for`, check again, and read: why is that better than an answer?""",
     hints=(
         "Whose names does the result have? Whose names does the table's left column have?",
         "The result maps *our* name to the tensor that the checkpoint keeps under *their* name.",
-        'Try it on `renamed({"their_a": 1}, {"a": "their_a"})` with a pencil first.',
+        'Nothing is missing. Try `renamed({"their_a": 1}, {"a": "their_a"})` with a pencil first.',
     ),
-    cases=(({"their_a": 1}, {"a": "their_a"}), ({"y": 2, "x": 1, "z": 3}, {"a": "x", "b": "y"})),
+    cases=(({"their_a": 1, "their_b": 2}, {"a": "their_b"}), ({"y": 2, "x": 1, "z": 3}, {"a": "x", "b": "y"})),
     random_case=_random_move,
     covers={
         "a tensor that we do not need": lambda checkpoint, names: len(checkpoint) > len(names),
@@ -66,6 +71,14 @@ answer?""",
             "You paired the tensors by their order. The order of a dictionary is an accident: go by the names.",
             lambda checkpoint, names: dict(zip(names, checkpoint.values(), strict=False)),
         ),
+        Mistake(
+            "kept what we do not need",
+            "Your result also holds tensors that the table does not name. load_state_dict would refuse them.",
+            lambda checkpoint, names: (
+                {ours: checkpoint[theirs] for ours, theirs in names.items()}
+                | {theirs: tensor for theirs, tensor in checkpoint.items() if theirs not in names.values()}
+            ),
+        ),
     ),
     reasoning="""The comprehension runs over our names, so nothing of ours is forgotten, and what only they have (a
 step counter, say) stays behind. A name that is missing raises a `KeyError` at once: a half-filled network would run
@@ -76,95 +89,119 @@ def renamed(checkpoint, names):
     return {ours: checkpoint[theirs] for ours, theirs in names.items()}
 
 
-def _random_side(rng: Random) -> tuple:
-    return rng.choice((rng.randint(1, 4), rng.randint(1, 60))), rng.choice((1, 2, 3, 3, 5)), rng.choice((1, 2, 2, 3))
+def _random_path(rng: Random) -> tuple:
+    return rng.choice((32, 128, 160, 192, 224, 225, rng.randint(8, 400))), [rng.choice((1, 2, 2)) for _ in range(6)]
 
 
-def _padding_by_trying(size, kernel, stride):
-    outputs = len(range(0, size, stride))
-    total = 0
-    while len(range(0, size + total - kernel + 1, stride)) < outputs:
-        total += 1
-    return total // 2, total - total // 2
+def _shift_by_windows(size, strides):
+    """Follow the middle of the first window down to the picture, once for each padding."""
+    sizes = [size]
+    for stride in strides:
+        sizes.append(-(-sizes[-1] // stride))
+    middles = []
+    for same in (False, True):
+        middle = 0
+        for side, outputs, stride in reversed(list(zip(sizes, sizes[1:], strides, strict=False))):
+            total = max((outputs - 1) * stride + 3 - side, 0) if same else 2
+            middle = middle * stride - total // 2 + 1
+        middles.append(middle)
+    return middles[1] - middles[0]
 
 
-def _total(size: int, kernel: int, stride: int) -> int:
-    return max((-(-size // stride) - 1) * stride + kernel - size, 0)
+def _shift(size, strides, moves=lambda size, stride: stride == 2 and size % 2 == 0, up=True, grow=True, first=1):
+    """The answer, or one with a mistake: which layers move, how sizes are rounded, whether a step grows."""
+    pixels, step = 0, first
+    for stride in strides:
+        if moves(size, stride):
+            pixels += step
+        step = step * stride if grow else 1
+        size = -(-size // stride) if up else size // stride
+    return pixels
 
 
 @exercise(
-    title="Where the zeros go",
+    title="How far it looks away",
     goal=3,
     level=2,
     minutes=10,
-    task="""Complete the function: how many zeros TensorFlow's "same" padding puts before and after a row of `size`
-pixels. The output has `size / stride` pixels, rounded up. If the number of zeros is odd, the additional one comes
-after the row. A stride that is larger than the kernel needs no zeros.""",
+    unit="pixels",
+    task="""Complete the function. Layers with 3×3 kernels follow each other; `strides` lists their strides, each 1 or
+2, and `size` is the side of the picture. By how many pixels *of the picture* does "same" padding move the windows of
+the last map, against `padding=1`? Two things are missing: when a layer moves its windows, and by how much.""",
     hints=(
-        "How far do the windows reach, if there are that many outputs? Compare with the pixels that exist.",
-        r"$(\text{outputs} - 1) \cdot \text{stride} + \text{kernel}$ pixels are read. What is missing, is padded.",
-        "The hole is `(outputs - 1) * stride + ...`.",
+        "At which stride, on which maps, do the paddings differ? And how many pixels of the picture lie between two "
+        "neighbours of that map?",
+        "A layer moves its windows by one pixel of *its* map: as many pixels of the picture as all strides before it, "
+        "multiplied.",
+        "The first gap is `stride == 2 and ...`.",
     ),
     stub='''
-def same_padding(size, kernel, stride):
-    """Zeros before and after a row of pixels."""
-    outputs = -(-size // stride)
-    total = max(..., 0)
-    return total // 2, total - total // 2
+def last_map_moves(size, strides):
+    """Pixels of the picture by which "same" moves the last windows."""
+    moved, step = 0, 1  # step: pixels between neighbours of the map
+    for stride in strides:
+        if ...:
+            moved += ...
+        step *= stride
+        size = -(-size // stride)  # rounded up
+    return moved
 ''',
-    cases=((8, 3, 1), (8, 3, 2), (7, 3, 2), (224, 3, 2), (5, 1, 2)),
-    random_case=_random_side,
+    cases=((8, [2]), (7, [2]), (224, [2, 1, 2, 1, 2, 1, 2, 2]), (225, [2, 1, 2]), (32, [2, 2, 2, 2, 2]), (10, [2, 2])),
+    random_case=_random_path,
     covers={
-        "an even row at stride 2": lambda size, kernel, stride: size % 2 == 0 and stride == 2 and kernel == 3,
-        "a stride larger than the kernel": lambda size, kernel, stride: stride > kernel,
-        "a row shorter than the kernel": lambda size, kernel, stride: size < kernel,
+        "a map that turns odd on the way": lambda size, strides: (
+            size % 2 == 0 and _shift(size, strides) != _shift(size, strides, moves=lambda size, stride: stride == 2)
+        ),
+        "nothing moves": lambda size, strides: _shift_by_windows(size, strides) == 0,
+        "rounding up decides": lambda size, strides: _shift(size, strides) != _shift(size, strides, up=False),
     },
-    alternative=_padding_by_trying,
+    alternative=_shift_by_windows,
     mistakes=(
         Mistake(
-            "half the kernel on both sides",
-            "That is PyTorch's padding by half the kernel. At stride 2 an even row needs one zero only.",
-            lambda size, kernel, stride: (kernel // 2, kernel // 2),
+            "counted layers",
+            "You added one for each layer that moves. One pixel of a late map is many pixels of the picture.",
+            lambda size, strides: _shift(size, strides, grow=False),
         ),
         Mistake(
-            "the odd zero in front",
-            "The number is right, the place is not: the additional zero comes after the row.",
-            lambda size, kernel, stride: (
-                _total(size, kernel, stride) - _total(size, kernel, stride) // 2,
-                _total(size, kernel, stride) // 2,
-            ),
+            "every stride of 2",
+            "You let every layer with stride 2 move its windows. On an odd map both paddings agree.",
+            lambda size, strides: _shift(size, strides, moves=lambda size, stride: stride == 2),
         ),
         Mistake(
-            "as if the stride were 1",
-            "You padded as stride 1 would need it: kernel - 1 zeros. Fewer windows reach less far.",
-            lambda size, kernel, stride: ((kernel - 1) // 2, kernel - 1 - (kernel - 1) // 2),
+            "every even map",
+            "You let every layer on an even map move its windows. At stride 1 both paddings agree.",
+            lambda size, strides: _shift(size, strides, moves=lambda size, stride: size % 2 == 0),
         ),
         Mistake(
-            "outputs rounded down",
-            'You rounded the number of outputs down. "Same" keeps the last window, even if it is half empty.',
-            lambda size, kernel, stride: (
-                max((size // stride - 1) * stride + kernel - size, 0) // 2,
-                -(-max((size // stride - 1) * stride + kernel - size, 0) // 2),
-            ),
+            "odd maps",
+            "You took the odd maps. On those one zero fits on each side; it is the even ones that need a single zero.",
+            lambda size, strides: _shift(size, strides, moves=lambda size, stride: stride == 2 and size % 2 == 1),
         ),
         Mistake(
-            "negative padding",
-            "Some of your numbers are negative: a stride larger than the kernel skips pixels, and needs no zeros.",
-            lambda size, kernel, stride: (
-                ((-(-size // stride) - 1) * stride + kernel - size) // 2,
-                -(-((-(-size // stride) - 1) * stride + kernel - size) // 2),
-            ),
+            "rounded down",
+            "You rounded the sizes down on the way. Half an output pixel counts as a whole one.",
+            lambda size, strides: _shift(size, strides, up=False),
+        ),
+        Mistake(
+            "stride too early",
+            "You multiplied by the layer's own stride before you counted. Its windows move on the map that it *reads*.",
+            lambda size, strides: 2 * _shift(size, strides),
         ),
     ),
-    reasoning="""The last window starts `(outputs - 1) * stride` pixels after the first and is `kernel` wide. What it
-reads beyond the row must be padded. At stride 2 and an even row that is a single zero, and a single zero cannot stand
-on both sides: hence the shift by one pixel against `padding=1`.""",
+    reasoning="""Only stride 2 on an even map needs a single zero, and only there the windows move: by one pixel of the
+map that the layer reads. Neighbours on that map are as many pixels of the picture apart as the strides before it,
+multiplied. At 224 pixels the five layers with stride 2 move by 1, 2, 4, 8 and 16 pixels, 31 together; at 225 all maps
+are odd on the way, and nothing moves.""",
 )
-def same_padding(size, kernel, stride):
-    """Zeros before and after a row of pixels."""
-    outputs = -(-size // stride)
-    total = max((outputs - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
+def last_map_moves(size, strides):
+    """Pixels of the picture by which "same" moves the last windows."""
+    moved, step = 0, 1  # step: pixels between neighbours of the map
+    for stride in strides:
+        if stride == 2 and size % 2 == 0:
+            moved += step
+        step *= stride
+        size = -(-size // stride)  # rounded up
+    return moved
 
 
 def _random_shapes(rng: Random) -> tuple:
@@ -202,12 +239,12 @@ def _product(shape: tuple) -> int:
 
 @exercise(
     title="The first tensor that does not fit",
-    goal=2,
+    goal=1,
     level=3,
-    minutes=10,
+    minutes=8,
     task="""Two dictionaries map names to shapes: `theirs` of a checkpoint, `ours` of a network. Return the first name
-of `ours`, in its order, that the checkpoint lacks or has with another shape. Return `None` if all fit. Names that only
-they have do no harm.""",
+of `ours`, in its order, that the checkpoint lacks or has with another shape. Return `None` if all fit. (Names that
+only they have are another question; leave them aside here.)""",
     hints=(
         "Go through our names in order, and stop at the first trouble. Which two troubles are there?",
         "A name is trouble if it is not in `theirs`, or if the shapes differ, numbers *and* order.",
@@ -249,6 +286,14 @@ they have do no harm.""",
             ),
         ),
         Mistake(
+            "compared the number of dimensions",
+            "You compared how many dimensions there are. The numbers in them must agree as well.",
+            lambda theirs, ours: next(
+                (name for name in ours if name not in theirs or len(theirs[name]) != len(ours[name])),
+                None,
+            ),
+        ),
+        Mistake(
             "the last one",
             "You returned the last tensor that does not fit. The first is where a reader should begin to look.",
             lambda theirs, ours: (_misfits(theirs, ours) or [None])[-1],
@@ -260,7 +305,8 @@ they have do no harm.""",
         ),
     ),
     reasoning="""One name is enough for a first message: a truncated file lacks everything after some point, and a
-wrong width changes nearly every shape. The first misfit says which of the two it is.""",
+wrong width changes nearly every shape. The first misfit says which of the two it is. `weights.from_checkpoint` asks the
+other question too: a tensor that only they have belongs to a network that is not ours.""",
 )
 def first_misfit(theirs, ours):
     """The first name of ours that is missing or has another shape."""
@@ -270,70 +316,83 @@ def first_misfit(theirs, ours):
     return None
 
 
-def _random_head(rng: Random) -> tuple:
-    return rng.choice((0.25, 0.3, 0.5, 0.7, 0.75, 1.0)), rng.randint(2, 200)
+def _random_variances(rng: Random) -> tuple:
+    variance = torch.tensor([rng.choice((0.0, 0.004, 0.1, rng.uniform(0.5, 2))) for _ in range(rng.randint(1, 6))])
+    theirs, ours = rng.sample((1e-5, 1e-3, 1e-2), 2)
+    return variance, theirs, ours
 
 
-def _head_by_architecture(width_multiplier, num_classes):
-    return mobilenet_v1(width_multiplier, num_classes=num_classes).classifier.cost.params
+def _absorbed_by_solving(running_var, their_eps, our_eps):
+    """Find the variance with which our root is theirs."""
+    return torch.sqrt(running_var.double() + their_eps).square().sub(our_eps).to(running_var.dtype)
 
 
 @exercise(
-    title="How much is trained",
-    goal=4,
+    title="A habit becomes a tensor",
+    goal=2,
     level=3,
-    minutes=6,
-    unit="parameters",
-    task="""You freeze the body of MobileNet V1 and train only a new classifier, which has a bias. Return the number of
-parameters that are trained, for any width multiplier and number of classes. At full width the body ends with 1024
-channels; widths are rounded down.""",
+    minutes=8,
+    task="""A batch norm was trained with `their_eps`. Yours has `our_eps`, and you may not change it (an old exporter,
+say, writes a fixed one). Return the running variance that your layer must have so that in evaluation it computes what
+theirs does. `running_var` is a tensor with one number a channel; leave it as it is.""",
     hints=(
-        "What does the classifier read, and how many numbers does it write?",
-        "A linear layer has one weight for each pair of input and output, and one bias for each output.",
-        "`channels = int(1024 * width_multiplier)`",
+        "In which place of the formula of batch norm does ε stand, and what stands beside it?",
+        "Both layers must divide by the same root: new variance + our ε = their variance + their ε.",
+        "One line is enough; it begins with `return running_var + ...`.",
     ),
-    cases=((1.0, 1000), (0.25, 4), (0.3, 10)),
-    random_case=_random_head,
+    imports="import torch",
+    cases=(
+        (torch.tensor([1.0, 0.5]), 1e-3, 1e-5),
+        (torch.tensor([0.0]), 1e-3, 1e-5),
+        (torch.tensor([0.25, 4.0, 0.01]), 1e-5, 1e-3),
+    ),
+    random_case=_random_variances,
     covers={
-        "a width that must be rounded": lambda width_multiplier, num_classes: 1024 * width_multiplier % 1 != 0,
-        "few classes": lambda width_multiplier, num_classes: num_classes < 20,
+        "their epsilon is larger": lambda variance, theirs, ours: theirs > ours,
+        "their epsilon is smaller": lambda variance, theirs, ours: theirs < ours,
+        "a channel that is nearly constant": lambda variance, theirs, ours: bool((variance < 0.01).any()),
     },
-    alternative=_head_by_architecture,
+    alternative=_absorbed_by_solving,
     mistakes=(
         Mistake(
-            "forgot the bias",
-            "You left out the bias: one number for each class.",
-            lambda width_multiplier, num_classes: int(1024 * width_multiplier) * num_classes,
+            "the wrong way round",
+            "You have the two epsilons the wrong way round: their sum must come out, with our ε already in it.",
+            lambda variance, theirs, ours: variance - theirs + ours,
         ),
         Mistake(
-            "trained everything",
-            "You counted the whole network. The body is frozen: its parameters stay as they came.",
-            lambda width_multiplier, num_classes: mobilenet_v1(width_multiplier, num_classes=num_classes).cost.params,
+            "their epsilon on top",
+            "You added their ε, but your layer adds its own as well. Take that off.",
+            lambda variance, theirs, ours: variance + theirs,
         ),
         Mistake(
-            "full width",
-            "You counted with 1024 channels. A thinner network ends with fewer.",
-            lambda width_multiplier, num_classes: 1025 * num_classes,
+            "unchanged",
+            "You returned the variance as it is. Then the two layers divide by different roots.",
+            lambda variance, theirs, ours: variance.clone(),
         ),
         Mistake(
-            "rounded to the nearest",
-            "You rounded the width to the nearest integer, or up. Widths are rounded down.",
-            lambda width_multiplier, num_classes: (-int(-1024 * width_multiplier // 1) + 1) * num_classes,
+            "the root",
+            "You returned the root that both divide by. The layer takes the root itself, of variance plus ε.",
+            lambda variance, theirs, ours: torch.sqrt(variance + theirs),
         ),
         Mistake(
-            "a bias for each channel",
-            "You gave a bias to each channel that the classifier reads. It has one for each class that it writes.",
-            lambda width_multiplier, num_classes: int(1024 * width_multiplier) * (num_classes + 1),
+            "a ratio",
+            "You multiplied by the ratio of the epsilons. ε is added to the variance, so a difference makes up for it.",
+            lambda variance, theirs, ours: variance * (theirs / ours),
+        ),
+        Mistake(
+            "no negative variance",
+            "You cut off at zero. What counts is the sum under the root, and that stays positive.",
+            lambda variance, theirs, ours: (variance + theirs - ours).clamp(min=0),
         ),
     ),
-    reasoning=f"""A thousand classes at full width need {mobilenet_v1().classifier.cost.params:,} numbers, four classes
-at a quarter of the width only {mobilenet_v1(0.25, num_classes=4).classifier.cost.params:,}. That is why a new head
-needs so few pictures: there is little to learn, and little that could learn the pictures by heart.""",
+    reasoning="""Batch norm divides by the root of variance plus ε, and nothing else in it knows ε. So the difference
+can move into the variance, and this habit fits into a tensor after all. That holds in evaluation only: in training the
+batch's own variance takes the place of the running one. Where a channel is nearly constant and their ε is the smaller
+one, the new "variance" may even be negative; the sum under the root is not.""",
 )
-def trained_parameters(width_multiplier, num_classes):
-    """Parameters of a new classifier on a frozen MobileNet V1."""
-    channels = int(1024 * width_multiplier)
-    return channels * num_classes + num_classes
+def absorb_epsilon(running_var, their_eps, our_eps):
+    """The running variance that makes up for another epsilon."""
+    return running_var + (their_eps - our_eps)
 
 
 def _random_widths(rng: Random) -> tuple:
@@ -353,13 +412,14 @@ def _place(widths: list, block: int) -> tuple[int, int]:
 
 
 @exercise(
-    title="Stages",
+    title="A colleague's names",
     goal=1,
     level=4,
-    minutes=15,
+    minutes=12,
     task="""A colleague has a checkpoint of timm, whose names group the blocks into stages: a new stage begins whenever
 the number of output channels changes. Block names are `blocks.<stage>.<place in the stage>`, both counted from 0.
-Given the list of the blocks' output channels, which never falls, return the name of block number `block`.
+Given the list of the blocks' output channels, which never falls, return the name of block number `block`, counted
+from 0.
 
 For MobileNet V1, block 7 of `[64, 128, 128, 256, 256, 512, 512, 512, ...]` is `blocks.3.2`.""",
     hints=(
@@ -397,6 +457,11 @@ For MobileNet V1, block 7 of `[64, 128, 128, 256, 256, 512, 512, 512, ...]` is `
             "The stage is right. The place starts again at 0 in each stage.",
             lambda widths, block: f"blocks.{_place(widths, block)[0]}.{block}",
         ),
+        Mistake(
+            "the width as the stage",
+            "You wrote the number of channels. A stage has a number of its own: how many other widths came before.",
+            lambda widths, block: f"blocks.{widths[block]}.{_place(widths, block)[1]}",
+        ),
     ),
     reasoning="""Widths never fall, so a stage is a run of equal widths. The number of distinct widths before it is the
 stage, and the distance from the start of the run is the place. MobileNet V1 has five stages; `weights.our_names` uses
@@ -408,6 +473,231 @@ def timm_name(widths, block):
     return f"blocks.{len(set(widths[:first]))}.{block - first}"
 
 
+def _random_filters(rng: Random) -> tuple:
+    channels = rng.randint(1, 4)
+    numbers = [float(rng.randint(-5, 5)) for _ in range(9 * channels)]
+    return (torch.tensor(numbers).reshape(channels, 1, 3, 3),)
+
+
+def _wider_by_running(weight):
+    """What a 4×4 kernel must answer to each single pixel that it can see, found with the layer that it replaces."""
+    channels = weight.shape[0]
+    wider = torch.empty(channels, 1, 4, 4)
+    for i in range(4):
+        for j in range(4):
+            picture = torch.zeros(1, channels, 8, 8)
+            picture[:, :, 3 + i, 3 + j] = 1  # the window of output (2, 2) starts at pixel 4, with the zeros' row at 3
+            same = F.conv2d(F.pad(picture, (0, 1, 0, 1)), weight, stride=2, groups=channels)
+            wider[:, 0, i, j] = same[0, :, 2, 2]
+    return wider
+
+
+@exercise(
+    title="A chip that pads on all sides",
+    goal=3,
+    level=4,
+    minutes=12,
+    task="""A client's chip runs depthwise convolutions of any kernel size, but knows `padding=1` only, on all sides.
+The client wants to run a layer that was trained with "same" padding: 3×3 kernels, stride 2, on maps of even size.
+Return kernels of 4×4 that give the same output there, with `padding=1` and stride 2. `weight` has the shape
+`(channels, 1, 3, 3)`; leave it as it is.""",
+    hints=(
+        'With padding=1 the windows start at −1, 1, 3, …, with "same" at 0, 2, 4, …. What must a longer window ignore?',
+        "A window of four that starts one pixel too early sees the right three pixels last: its first weight is 0.",
+        "A new tensor: `wider = torch.zeros(len(weight), 1, 4, 4)`.",
+    ),
+    imports="import torch",
+    cases=((torch.arange(1.0, 10).reshape(1, 1, 3, 3),), (torch.eye(3).repeat(2, 1, 1, 1),)),
+    random_case=_random_filters,
+    covers={
+        "several channels": lambda weight: len(weight) > 1,
+        "a kernel that is not symmetric": lambda weight: not torch.equal(weight, weight.flip(2, 3)),
+    },
+    alternative=_wider_by_running,
+    mistakes=(
+        Mistake(
+            "zeros behind",
+            "You put the zeros last. The window starts one pixel too early, so its first row and column must be zero.",
+            lambda weight: F.pad(weight, (0, 1, 0, 1)),
+        ),
+        Mistake(
+            "zeros all round",
+            "You put zeros on all sides, which makes 5×5. One row and one column are enough.",
+            lambda weight: F.pad(weight, (1, 1, 1, 1)),
+        ),
+        Mistake(
+            "rows only",
+            "You moved the kernel down only. The windows are shifted in both directions.",
+            lambda weight: F.pad(weight, (0, 1, 1, 0)),
+        ),
+        Mistake(
+            "columns only",
+            "You moved the kernel to the right only. The windows are shifted in both directions.",
+            lambda weight: F.pad(weight, (1, 0, 0, 1)),
+        ),
+        Mistake(
+            "flipped",
+            "You turned the kernel over. It only moves by a row and a column; its numbers keep their order.",
+            lambda weight: F.pad(weight.flip(2, 3), (1, 0, 1, 0)),
+        ),
+        Mistake(
+            "stretched",
+            "You stretched the kernel to 4×4. Its nine numbers stay as they are, with zeros before them.",
+            lambda weight: F.interpolate(weight, size=(4, 4)),
+        ),
+    ),
+    reasoning=f"""The longer window starts one pixel before the right one, and a first row and column of zeros makes it
+ignore what it should not see. The price: {4 * 4} MACs for each output where there were {3 * 3}, in the five layers with
+stride 2. On odd maps it does not help, since there both paddings agreed already: then leave the 3×3 kernels alone.""",
+)
+def wider_kernel(weight):
+    """Kernels of 4×4 that do with padding=1 what "same" does."""
+    wider = torch.zeros(len(weight), 1, 4, 4)
+    wider[:, :, 1:, 1:] = weight
+    return wider
+
+
+def _body_and_head(in_channels: int, channels: int, num_classes: int) -> tuple[nn.Module, nn.Module]:
+    """A small body in evaluation mode, as a loaded one is, and a head; the same numbers every time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(100 * in_channels + 10 * channels + num_classes)
+        conv = nn.Conv2d(in_channels, channels, 3, bias=False)
+        body = nn.Sequential(conv, nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        return body.eval(), nn.Linear(channels, num_classes)
+
+
+def _random_parts(rng: Random) -> tuple:
+    return _body_and_head(rng.randint(1, 3), rng.randint(2, 5), rng.randint(2, 5))
+
+
+def _after_training(network: nn.Module, body: nn.Module, head: nn.Module) -> dict[str, Any]:
+    """What a loop sees that calls ``.train()``, runs a batch and goes backward."""
+    in_channels = body[0].in_channels
+    images = torch.linspace(-9, 30, 4 * in_channels * 36).sin().reshape(4, in_channels, 6, 6)
+    try:
+        trained = network.train()(images)
+        if trained.requires_grad:
+            trained.square().sum().backward()
+        with torch.no_grad():
+            used = network.eval()(images)
+    except Exception as error:
+        return {"running it": f"{type(error).__name__}: {error}".partition("\n")[0]}
+    shapes = sorted(tuple(p.shape) for p in network.parameters() if p.grad is not None)
+    return {
+        "running it": "works",
+        "shapes of the parameters that get a gradient": shapes,
+        "the output while training": trained.detach(),
+        "the output in evaluation, afterwards": used,
+    }
+
+
+class _KeepsItsBody(nn.Sequential):
+    def train(self, mode: bool = True) -> nn.Module:
+        """Evaluation mode for the body, whatever is asked."""
+        super().train(mode)
+        self[0].eval()
+        return self
+
+
+class _OnFixedFeatures(nn.Module):
+    """Another way: the body is put into evaluation mode whenever it runs, and no gradient enters it."""
+
+    def __init__(self, body: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.body, self.head = body, head
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (N, C, H, W) to logits (N, num_classes)."""
+        with torch.no_grad():
+            features = self.body.eval()(images)
+        return self.head(features)
+
+
+def _without_momentum(body: nn.Module, head: nn.Module) -> nn.Module:
+    body[1].momentum = 0.0
+    return nn.Sequential(body.requires_grad_(False), head)
+
+
+@exercise(
+    title="A client's loop calls train",
+    goal=4,
+    level=4,
+    minutes=15,
+    task="""A client's training loop cannot be changed. It calls `network.train()`, runs a batch and goes backward.
+`body` is trained and in evaluation mode, and contains batch norm; `head` is new. Return an `nn.Module` that computes
+`head(body(images))`, in which only the head gets gradients, and whose body computes in training what it computes in
+evaluation, its statistics untouched.""",
+    hints=(
+        "What do gradients change, and what does `train()` change? You must stop both.",
+        "`train(mode)` of a module calls `train(mode)` of its parts. Your own class can do that, and then put the body "
+        "back into evaluation mode.",
+        "`class Frozen(nn.Sequential):` with a method `train(self, mode=True)` that returns `self`.",
+    ),
+    imports="from torch import nn",
+    cases=(_body_and_head(1, 2, 2), _body_and_head(3, 4, 5)),
+    random_case=_random_parts,
+    covers={
+        "several input channels": lambda body, head: body[0].in_channels > 1,
+        "another number of classes than features": lambda body, head: head.in_features != head.out_features,
+    },
+    observe=_after_training,
+    alternative=lambda body, head: _OnFixedFeatures(body, head),
+    mistakes=(
+        Mistake(
+            "only the gradients",
+            "Only the head gets gradients, but train() reaches your body: its batch norm divides by the batch's own "
+            "spread, and its running statistics move.",
+            lambda body, head: nn.Sequential(body.requires_grad_(False), head),
+        ),
+        Mistake(
+            "only the mode",
+            "Your body stays in evaluation mode, but it gets gradients: an optimiser would change its weights.",
+            _KeepsItsBody,
+        ),
+        Mistake(
+            "nothing is frozen",
+            "Your body trains like any network: it gets gradients, and train() reaches its batch norm.",
+            nn.Sequential,
+        ),
+        Mistake(
+            "the head as well",
+            "You froze the head too, so nothing is left to learn. Freeze the body before you join the two.",
+            lambda body, head: nn.Sequential(body, head).requires_grad_(False),
+        ),
+        Mistake(
+            "the head as well, in evaluation mode",
+            "Your body stays as it is, but the head is frozen too, so nothing is left to learn.",
+            lambda body, head: _KeepsItsBody(body, head).requires_grad_(False),
+        ),
+        Mistake(
+            "momentum 0",
+            "With a momentum of 0 the running statistics stay, but in training mode batch norm does not use them: it "
+            "divides by the batch's own spread.",
+            _without_momentum,
+        ),
+        Mistake(
+            "no head",
+            "You returned the body alone. The head follows it.",
+            lambda body, head: body.requires_grad_(False),
+        ),
+    ),
+    reasoning="""Two things change a network while it trains: gradients change its parameters, and forward passes in
+training mode change the statistics of batch norm. `requires_grad_(False)` stops the first, evaluation mode the second,
+and since somebody else calls `train()`, the module has to refuse for its body. Where nothing must look like a module,
+compute the features once and train the head on them, as the chapter does: that is faster too.""",
+)
+def frozen(body, head):
+    """A network that trains `head` and leaves `body` as it came."""
+
+    class Frozen(nn.Sequential):
+        def train(self, mode=True):
+            super().train(mode)
+            self[0].eval()
+            return self
+
+    return Frozen(body.requires_grad_(False), head)
+
+
 ESSAYS = (
     Essay(
         title="An acceptance test",
@@ -416,11 +706,14 @@ ESSAYS = (
         task="""A colleague has converted a checkpoint and says that it works: the network runs and the picture of a
 cat is called a cat. Write the acceptance test that you would want, as a list of checks in the order in which you would
 run them. Say for each what it would catch that the one before would not.""",
-        good_answer="""All names used, none left over. All shapes equal. Outputs equal to the original's on random
-images, within a stated tolerance and not on one size only: an even and an odd one, since padding differs. The same
-after the picture's own preparation, since a wrong range of values is not seen on random input. The order of classes on
-a few pictures. Accuracy on a set of known pictures against the published one. One cat proves little: a network that is
-slightly wrong still knows a cat.""",
+        good_answer="""- All names used, none left over; all shapes equal. Catches a wrong or truncated file.
+- Outputs equal to the original's on random images, within a stated tolerance. Catches activation, epsilon, padding.
+- The same on more than one size, an even and an odd one. With one odd size, a wrong padding passes.
+- The same from a picture *file* on. Catches a wrong range of values, crop or order of colours, which random tensors
+  never show.
+- The names of the classes on a few pictures. Catches labels that are shifted by one.
+- The accuracy on a set of known pictures against the published one. Catches what the others have not thought of.
+- Sees that one cat proves little: a network that is slightly wrong still knows a cat.""",
     ),
     Essay(
         title="How far to thaw",
@@ -428,10 +721,14 @@ slightly wrong still knows a cat.""",
         minutes=15,
         task="""You have forty X-ray pictures of each of three kinds and a network trained on photographs. Which layers
 would you train, and how would you find out whether you were right? Name what could mislead you.""",
-        good_answer="""Early layers find edges, which X-rays have too; late layers combine them into things that X-rays
-do not have. So at least the head, probably the last blocks, gently, with a smaller learning rate. Choose by a
-validation set, several splits, and report the spread: with so few pictures one lucky split misleads. Pictures of the
-same patient must not stand in two sets. Batch norm's running statistics come from photographs, and small batches
-estimate new ones badly.""",
+        good_answer="""- Early layers find edges, which X-rays have too; late layers combine them into things that
+  X-rays do not have. So at least the head, probably the last blocks as well, with a small learning rate.
+- Compares several depths on a validation set, each with a learning rate of its own, over several splits, and reports
+  the spread: with so few pictures one lucky split misleads.
+- Compares with a network from scratch that gets as many steps as it needs. In this chapter that one caught up.
+- Keeps pictures of one patient, and of one machine, on one side of every split.
+- Remembers batch norm: its running statistics come from photographs, and small batches estimate new ones badly.
+- Checks the preparation: grey pictures, often of 16 bits, must arrive in the range that the network was trained
+  for.""",
     ),
 )
