@@ -142,8 +142,8 @@ def read_picture(file: str | Path) -> torch.Tensor:
 def prepare(picture: torch.Tensor, resolution: int = 224) -> torch.Tensor:
     """A picture as these checkpoints expect it: a square from its middle, resized, from -1 to 1.
 
-    The square measures 7/8 of the shorter side, as in the evaluation of the released networks. Maps (H, W, 3), integers
-    from 0 to 255, to (1, 3, ``resolution``, ``resolution``).
+    The square measures 7/8 of the shorter side, as transformers cuts it for 224 pixels. Maps (H, W, 3), integers from 0
+    to 255, to (1, 3, ``resolution``, ``resolution``).
 
     Raises:
         TypeError: ``picture`` has other numbers than 8-bit integers, or ``resolution`` is no integer.

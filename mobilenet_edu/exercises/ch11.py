@@ -108,13 +108,13 @@ def _shift_by_windows(size, strides):
     return middles[1] - middles[0]
 
 
-def _shift(size, strides, moves=lambda size, stride: stride == 2 and size % 2 == 0, up=True, grow=True, first=1):
-    """The answer, or one with a mistake: which layers move, how sizes are rounded, whether a step grows."""
-    pixels, step = 0, first
+def _shift(size, strides, moves=lambda size, stride: stride == 2 and size % 2 == 0, up=True, grow=True, double=False):
+    """The answer, or one with a mistake: which layers move, how sizes are rounded, how the step grows."""
+    pixels, step = 0, 1
     for stride in strides:
         if moves(size, stride):
             pixels += step
-        step = step * stride if grow else 1
+        step *= 2 if double else stride if grow else 1
         size = -(-size // stride) if up else size // stride
     return pixels
 
@@ -181,6 +181,17 @@ def last_map_moves(size, strides):
             "rounded down",
             "You rounded the sizes down on the way. Half an output pixel counts as a whole one.",
             lambda size, strides: _shift(size, strides, up=False),
+        ),
+        Mistake(
+            "counted the strides of 2",
+            "You counted the layers with stride 2. On an odd map the paddings agree; and a pixel of a late map is many "
+            "pixels of the picture.",
+            lambda size, strides: strides.count(2),
+        ),
+        Mistake(
+            "a step that always doubles",
+            "You doubled the step at every layer. It grows by the layer's stride, and a stride of 1 leaves it alone.",
+            lambda size, strides: _shift(size, strides, double=True),
         ),
         Mistake(
             "stride too early",
@@ -356,7 +367,7 @@ theirs does. `running_var` is a tensor with one number a channel; leave it as it
     mistakes=(
         Mistake(
             "the wrong way round",
-            "You have the two epsilons the wrong way round: their sum must come out, with our ε already in it.",
+            "The two epsilons are the wrong way round. Your variance plus our ε must be their variance plus their ε.",
             lambda variance, theirs, ours: variance - theirs + ours,
         ),
         Mistake(
@@ -378,6 +389,11 @@ theirs does. `running_var` is a tensor with one number a channel; leave it as it
             "a ratio",
             "You multiplied by the ratio of the epsilons. ε is added to the variance, so a difference makes up for it.",
             lambda variance, theirs, ours: variance * (theirs / ours),
+        ),
+        Mistake(
+            "added to the root",
+            "You made up for ε outside the root. It stands under the root, beside the variance.",
+            lambda variance, theirs, ours: (variance.sqrt() + theirs - ours).square(),
         ),
         Mistake(
             "no negative variance",
