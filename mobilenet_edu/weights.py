@@ -208,25 +208,31 @@ def download(name: str) -> tuple[dict[str, torch.Tensor], dict[int, str]]:
 
     Raises:
         ValueError: ``name`` is not in `CHECKPOINTS`.
-        ImportError: the package huggingface_hub is missing.
+        ImportError: the package huggingface_hub or safetensors is missing.
         ConnectionError: the files can neither be fetched nor found on this machine.
     """
     if name not in CHECKPOINTS:
         raise ValueError(f"name={name!r} must be one of {', '.join(CHECKPOINTS)}")
     try:
         from huggingface_hub import hf_hub_download
-    except ImportError:
-        raise ImportError('download needs huggingface_hub: pip install "mobilenet-edu[weights]"') from None
+        from huggingface_hub.utils import EntryNotFoundError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise ImportError(f'download needs {error.name}: pip install "mobilenet-edu[weights]"') from None
+    repository = CHECKPOINTS[name]
     try:
-        file, config = (hf_hub_download(CHECKPOINTS[name], each) for each in ("pytorch_model.bin", "config.json"))
+        config = hf_hub_download(repository, "config.json")
+        try:
+            tensors = load_file(hf_hub_download(repository, "model.safetensors"))
+        except EntryNotFoundError:  # an older repository has a pickle, from which we take nothing but tensors
+            pickle = hf_hub_download(repository, "pytorch_model.bin")
+            tensors = torch.load(pickle, map_location="cpu", weights_only=True)
     except Exception as error:  # the hub's own kinds change from version to version
-        address = f"https://huggingface.co/{CHECKPOINTS[name]}"
         reason = str(error).partition("\n")[0]
         raise ConnectionError(
-            f"{name} could not be fetched from {address}. Is this machine online? Everything else in the book works "
-            f"without. ({type(error).__name__}: {reason})"
+            f"{name} could not be fetched from https://huggingface.co/{repository}. Is this machine online? Everything "
+            f"else in the book works without. ({type(error).__name__}: {reason})"
         ) from None
-    tensors = torch.load(file, map_location="cpu", weights_only=True)  # tensors only: a pickle could also hold code
     labels = json.loads(Path(config).read_text(encoding="utf-8")).get("id2label", {})
     return tensors, {int(index): label for index, label in labels.items()}
 

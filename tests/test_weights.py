@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from torch import nn
 from transformers import MobileNetV1Config, MobileNetV1ForImageClassification
 
@@ -445,24 +446,30 @@ def test_a_drawn_shape_is_the_shape_that_its_name_says(tmp_path, shape):
 # downloading
 
 
-@pytest.fixture
-def hub(theirs, tmp_path, monkeypatch):
-    """A hub that gives the random network's files, and notes what it was asked for."""
-    torch.save(theirs.state_dict(), tmp_path / "pytorch_model.bin")
+@pytest.fixture(params=["model.safetensors", "pytorch_model.bin"])
+def hub(theirs, tmp_path, monkeypatch, request):
+    """A hub that has the random network's weights in one of the two formats, and notes what it gave."""
+    from huggingface_hub.utils import EntryNotFoundError
+
+    save = save_file if request.param == "model.safetensors" else torch.save
+    save(theirs.state_dict(), tmp_path / request.param)
     (tmp_path / "config.json").write_text('{"id2label": {"0": "background", "1": "tench"}}', encoding="utf-8")
-    asked = []
+    gave = []
 
     def fetch(repository, file):
-        asked.append((repository, file))
+        if not (tmp_path / file).exists():
+            raise EntryNotFoundError(file)
+        gave.append((repository, file))
         return str(tmp_path / file)
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
-    return asked
+    return gave
 
 
-def test_downloading_is_one_explicit_call(hub):
+def test_downloading_is_one_explicit_call(hub, request):
     tensors, labels = download("google-1.0-224")
-    assert hub == [(weights.CHECKPOINTS["google-1.0-224"], file) for file in ("pytorch_model.bin", "config.json")]
+    file = request.node.callspec.params["hub"]
+    assert hub == [(weights.CHECKPOINTS["google-1.0-224"], each) for each in ("config.json", file)]
     assert labels == {0: "background", 1: "tench"}
     assert from_checkpoint(tensors).classifier.out_features == 1001
 
@@ -483,9 +490,11 @@ def test_without_a_network_the_error_says_so(monkeypatch, tmp_path):
         download("google-1.0-224")
 
 
-def test_without_the_hub_library_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(ImportError, match=r'pip install "mobilenet-edu\[weights\]"'):
+@pytest.mark.parametrize("library", ["huggingface_hub", "safetensors"])
+def test_without_a_library_of_the_hub_the_error_says_what_to_install(library, monkeypatch):
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.delitem(sys.modules, "safetensors.torch", raising=False)
+    with pytest.raises(ImportError, match=rf'needs {library}.*: pip install "mobilenet-edu\[weights\]"'):
         download("google-1.0-224")
 
 
