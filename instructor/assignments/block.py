@@ -53,6 +53,8 @@ No convolution has a bias: a batch norm follows. What you call your layers, and 
             with_biases,
             relu_at_the_end,
             no_relu,
+            relu6,
+            one_norm,
             no_shortcut,
         ),
         (
@@ -61,7 +63,7 @@ No convolution has a bias: a batch norm follows. What you call your layers, and 
             Part("the output, without shortcut", 2, (case("output", 1, False), case("output", 2, True))),
             Part("the output, with shortcut", 2, (case("output", 1, True), case("output", 1, True))),
         ),
-        (("shape", *shown), ("parameters", *shown)),
+        (("shape", *shown), ("shape", *shown[:3], 1, *shown[4:]), ("parameters", *shown)),
         measure_block,
     )
 
@@ -104,8 +106,8 @@ def measure_block(answer, what, in_channels, out_channels, kernel_size, stride, 
         return sorted(list(parameter.shape) for parameter in block.parameters())
     with torch.no_grad():
         for parameter in block.parameters():
-            if parameter.dim() == 4:
-                parameter.copy_(torch.arange(parameter.numel()).mul(0.7).sin().reshape(parameter.shape))
+            values = torch.arange(parameter.numel()).mul(0.7).sin().reshape(parameter.shape)
+            parameter.copy_(values if parameter.dim() == 4 else 4 * values + 2)
         images = torch.arange(2 * in_channels * size * size).mul(0.3).cos().reshape(2, in_channels, size, size)
         output = block.train()(images)
     return list(output.shape) if what == "shape" else output.flatten()[::7].tolist()
@@ -114,7 +116,7 @@ def measure_block(answer, what, in_channels, out_channels, kernel_size, stride, 
 def _variant(
     docstring: str, depthwise: dict | None = None, pointwise: dict | None = None, **change: bool
 ) -> Callable[..., object]:
-    """A wrong `make_block`: the right one, with other arguments for its convolutions, or one of three changes."""
+    """A wrong `make_block`: the right one, with other arguments for its convolutions, or another change."""
 
     def mistaken(in_channels, out_channels, kernel_size, stride, multiplier):
         from torch import nn
@@ -136,6 +138,10 @@ def _variant(
             path[0].stride, path[3].stride = (1, 1), (stride, stride)
         if change.get("drop_relu"):
             path[2] = nn.Identity()
+        if change.get("drop_norm"):
+            path[4] = nn.Identity()
+        if change.get("use_relu6"):
+            path[2] = nn.ReLU6()
         if change.get("add_relu"):
             path.append(nn.ReLU())
         return path if change.get("drop_shortcut") else block
@@ -167,6 +173,8 @@ with_biases = _variant(
 )
 relu_at_the_end = _variant("You end with a ReLU. This block has none after the second batch norm.", add_relu=True)
 no_relu = _variant("There is no ReLU between your two convolutions.", drop_relu=True)
+relu6 = _variant("Your ReLU stops at 6. This block has the plain one, `nn.ReLU`.", use_relu6=True)
+one_norm = _variant("There is no batch norm after your pointwise convolution.", drop_norm=True)
 no_shortcut = _variant(
     "Your block never adds its input, although stride 1 and equal channels allow it.", drop_shortcut=True
 )
@@ -192,7 +200,16 @@ odd side is halved and rounded up. The shortcut multiplies nothing. Try {shown[0
     return Problem(
         task,
         block_cost,
-        (norm_forgotten, norm_once, one_filter_counted, narrow_pointwise, stride_in_depthwise_only, biases_counted),
+        (
+            norm_forgotten,
+            norm_once,
+            one_filter_counted,
+            narrow_pointwise,
+            stride_in_depthwise_only,
+            rounded_down,
+            biases_counted,
+            flops_counted,
+        ),
         (
             Part("parameters", 2, tuple(case("parameters", stride) for stride in (1, 2, 1))),
             Part("MACs with stride 1", 2, tuple(case("macs", 1) for _ in range(3))),
@@ -261,12 +278,23 @@ def stride_in_depthwise_only(in_channels, out_channels, kernel_size, stride, mul
     )
 
 
+def rounded_down(in_channels, out_channels, kernel_size, stride, multiplier, size):
+    """You round half of an odd side down. With its padding, a stride of 2 makes 8 of 15, not 7."""
+    return block_cost(in_channels, out_channels, kernel_size, 1, multiplier, size // stride)
+
+
 def biases_counted(in_channels, out_channels, kernel_size, stride, multiplier, size):
     """You count biases. The convolutions of this block have none."""
     return _changed(
         block_cost(in_channels, out_channels, kernel_size, stride, multiplier, size),
         parameters=in_channels * multiplier + out_channels,
     )
+
+
+def flops_counted(in_channels, out_channels, kernel_size, stride, multiplier, size):
+    """You return FLOPs. A MAC is a multiplication and an addition together, so it is half of that."""
+    costs = block_cost(in_channels, out_channels, kernel_size, stride, multiplier, size)
+    return _changed(costs, macs=costs["macs"])
 
 
 def _changed(costs: dict, **by: int) -> dict:
@@ -300,7 +328,7 @@ some of the hidden cases hit `share` exactly. With {shown[1]} output channels an
     return Problem(
         task,
         largest_kernel,
-        (even_sides, share_of_pointwise, input_instead, one_too_large, strictly_less, at_least_one),
+        (even_sides, share_of_pointwise, input_instead, side_once, one_too_large, strictly_less, at_least_one),
         (
             Part("some sides fit", 3, (case(), case(), case(), case(), case())),
             Part("exactly the share", 1, (boundary(), boundary(), boundary())),
@@ -336,6 +364,14 @@ def share_of_pointwise(in_channels, out_channels, share):
 def input_instead(in_channels, out_channels, share):
     """You use the input channels. They are a factor of both layers and cancel; the output channels decide."""
     return largest_kernel(in_channels, in_channels, share)
+
+
+def side_once(in_channels, out_channels, share):
+    """You count the kernel's side once. A square kernel has that many rows *and* columns."""
+    side = 1
+    while 100 * side <= share * (side + out_channels):
+        side += 2
+    return max(0, side - 2)
 
 
 def one_too_large(in_channels, out_channels, share):
@@ -374,7 +410,7 @@ to {shown[2]} channels and then {shown[2]} to {shown[3]} become {shown[1]} to {s
     return Problem(
         task,
         merge,
-        (both_layers, first_bias_lost, biases_added, wrong_order, products_of_elements),
+        (both_layers, first_bias_lost, second_bias_lost, biases_added, wrong_order, products_of_elements),
         (
             Part("one layer of the right size", 1, (case("layer", True, False), case("layer", False, False))),
             Part("the output, without biases", 2, (case("output", False, True), case("output", False, True))),
@@ -440,6 +476,12 @@ def first_bias_lost(first, second):
     return _merged(first, second, second.weight.flatten(1) @ first.weight.flatten(1), second.bias)
 
 
+def second_bias_lost(first, second):
+    """You lose the second layer's bias. It is added last, as it is."""
+    merged = merge(first, second)
+    return _merged(first, second, merged.weight, None if first.bias is None else merged.bias - second.bias)
+
+
 def biases_added(first, second):
     """You add the two biases. The first one still goes through the second layer's matrix."""
     bias = None if first.bias is None else first.bias + second.bias
@@ -478,7 +520,16 @@ the unused layer holds {shown[1]} × {shown[2]} weights and {shown[2]} biases.""
     return Problem(
         task,
         untrained,
-        (tensors_counted, zeros_counted, only_frozen, only_unused, stored_gradients, trained_instead),
+        (
+            tensors_counted,
+            weights_alone,
+            zeros_counted,
+            only_frozen,
+            only_unused,
+            frozen_twice,
+            stored_gradients,
+            trained_instead,
+        ),
         (
             Part("an unused branch", 2, (case("unused branch"), case("unused branch"))),
             Part("frozen layers", 1, (case("frozen"), case("frozen"))),
@@ -538,6 +589,11 @@ def tensors_counted(network, images):
     return sum(gradient is None for _, gradient in _gradients(network, images))
 
 
+def weights_alone(network, images):
+    """You leave out the biases. They are parameters, too."""
+    return sum(p.numel() for p, gradient in _gradients(network, images) if gradient is None and p.dim() > 1)
+
+
 def zeros_counted(network, images):
     """You count gradients that are zero. Behind a ReLU that is off they are zero for these images, not for all; a
     parameter that is not used has no gradient at all: it is `None`."""
@@ -552,6 +608,12 @@ def only_frozen(network, images):
 def only_unused(network, images):
     """You leave out the frozen parameters. They are used, but they do not train."""
     return sum(p.numel() for p, grad in _gradients(network, images) if grad is None and p.requires_grad)
+
+
+def frozen_twice(network, images):
+    """You count frozen parameters twice: they are frozen, and because of that they have no gradient."""
+    frozen = sum(parameter.numel() for parameter in network.parameters() if not parameter.requires_grad)
+    return untrained(network, images) + frozen
 
 
 def stored_gradients(network, images):

@@ -34,6 +34,10 @@ def affordable_networks(random: Random) -> Problem:
         # One MAC less than a thin network costs: a quarter of the MACs for half the width would seem to fit
         return mobilenet_v1(random.choice((0.25, 0.35, 0.5)), random.choice(RESOLUTIONS)).cost.macs - 1
 
+    def exact() -> tuple[int, int]:
+        cost = mobilenet_v1(random.choice((0.35, 0.5, 0.75)), random.choice(RESOLUTIONS)).cost
+        return cost.macs, cost.params
+
     def few_parameters() -> int:
         # Enough for the weights alone, not for batch norm and the classifier's bias
         return mobilenet_v1(random.choice((0.35, 0.5, 0.75))).weights + 1
@@ -48,7 +52,16 @@ budgets: at most `max_macs` MACs and at most `max_params` parameters. The most M
     return Problem(
         task,
         affordable,
-        (by_rule_of_thumb, flops_of_each, cheapest_first, bare_weights, one_budget),
+        (
+            by_rule_of_thumb,
+            flops_of_each,
+            cheapest_first,
+            in_the_order_of_loops,
+            bare_weights,
+            hundred,
+            one_budget,
+            below_it,
+        ),
         (
             Part(
                 "a budget for MACs",
@@ -57,9 +70,10 @@ budgets: at most `max_macs` MACs and at most `max_params` parameters. The most M
             ),
             Part(
                 "a budget for parameters too",
-                2,
+                1,
                 tuple((random.randrange(300, 400) * 10**6, few_parameters(), MULTIPLIERS, RESOLUTIONS) for _ in "ab"),
             ),
+            Part("exactly the budget", 1, tuple((*exact(), MULTIPLIERS, RESOLUTIONS) for _ in "ab")),
         ),
         ((budget, 2_000_000, [0.25, 0.5, 1.0], [160, 224]),),
     )
@@ -100,15 +114,33 @@ def cheapest_first(max_macs, max_params, multipliers, resolutions):
     return affordable(max_macs, max_params, multipliers, resolutions)[::-1]
 
 
+def in_the_order_of_loops(max_macs, max_params, multipliers, resolutions):
+    """You list the networks in the order of your loops. The most MACs come first, whatever the multiplier."""
+    found = affordable(max_macs, max_params, multipliers, resolutions)
+    return [[a, r] for a in multipliers for r in resolutions if [a, r] in found]
+
+
 def bare_weights(max_macs, max_params, multipliers, resolutions):
     """You count weights alone. Batch norm and the classifier's bias are parameters too: `.cost.params`."""
     found = affordable(max_macs, 10**9, multipliers, resolutions)
     return [[a, r] for a, r in found if mobilenet_v1(a, r).weights <= max_params]
 
 
+def hundred(max_macs, max_params, multipliers, resolutions):
+    """You count networks for 100 classes, as the design problem does. Here `mobilenet_v1` has its usual 1000."""
+    costs = [(mobilenet_v1(a, r, CLASSES).cost, [a, r]) for a in multipliers for r in resolutions]
+    found = [(cost.macs, pair) for cost, pair in costs if cost.macs <= max_macs and cost.params <= max_params]
+    return [pair for _, pair in sorted(found, reverse=True)]
+
+
 def one_budget(max_macs, max_params, multipliers, resolutions):
     """You look at the MACs only. There is a budget for parameters as well, and resolution does not change them."""
     return affordable(max_macs, 10**9, multipliers, resolutions)
+
+
+def below_it(max_macs, max_params, multipliers, resolutions):
+    """You leave out a network that costs exactly the budget. "At most" allows it."""
+    return affordable(max_macs - 1, max_params - 1, multipliers, resolutions)
 
 
 # 2 ----------------------------------------------------------------------------------------------------------------
@@ -136,7 +168,7 @@ least as accurate, and is better in one of the two. Return the names of those wo
     return Problem(
         task,
         pareto,
-        (everything, neighbours, unsorted_names, strictly_better, by_accuracy_only),
+        (everything, neighbours, unsorted_names, strictly_better, equal_macs_kept, by_accuracy_only, whole_rows),
         (
             Part("all numbers differ", 2, (networks(*different), networks(*different))),
             Part("equal MACs", 1, (networks(*same_macs), networks(*same_macs))),
@@ -177,6 +209,17 @@ def strictly_better(networks):
     """You drop a network only if another is better in both numbers. Equal in one and better in the other is enough."""
     kept = [n for n in networks if not any(m[1] < n[1] and m[2] > n[2] for m in networks)]
     return [name for name, _, _ in sorted(kept, key=lambda network: (network[1], -network[2]))]
+
+
+def equal_macs_kept(networks):
+    """You let only a cheaper network beat another. One with equal MACs and a higher accuracy does so, too."""
+    kept = [n for n in networks if not any(m[1] < n[1] and m[2] >= n[2] for m in networks)]
+    return [name for name, _, _ in sorted(kept, key=lambda network: (network[1], -network[2]))]
+
+
+def whole_rows(networks):
+    """You return the networks as they are. The question asks for their names."""
+    return [network for name in pareto(networks) for network in networks if network[0] == name]
 
 
 def by_accuracy_only(networks):

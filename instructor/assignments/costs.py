@@ -39,7 +39,7 @@ along every axis; `groups` is what it is in `nn.Conv2d`."""
     return Problem(
         task,
         conv_macs,
-        (one_side, cube, input_positions, rounded_up, no_stride, no_groups, groups_twice, conv_flops),
+        (one_side, cube, input_positions, rounded_up, one_too_few, no_stride, no_groups, groups_twice, conv_flops),
         (
             Part("sound: one axis", 2, (case(1), case(1), case(1))),
             Part("pictures and video: several axes", 2, (case(2), case(3), case(2))),
@@ -77,6 +77,12 @@ def input_positions(in_channels, out_channels, kernel, sizes, stride, groups):
 def rounded_up(in_channels, out_channels, kernel, sizes, stride, groups):
     """You round the output size up. A kernel that would stick out of the input is not applied: round down."""
     positions = prod(ceil((size - side) / stride) + 1 for size, side in zip(sizes, kernel, strict=True))
+    return prod(kernel) * (in_channels // groups) * out_channels * positions
+
+
+def one_too_few(in_channels, out_channels, kernel, sizes, stride, groups):
+    """You leave out the first position of the kernel. It starts at 0 and then moves: one more place than moves."""
+    positions = prod((size - side) // stride for size, side in zip(sizes, kernel, strict=True))
     return prod(kernel) * (in_channels // groups) * out_channels * positions
 
 
@@ -124,7 +130,16 @@ Count the MACs of all three. A stride of 2 makes the side of an odd map half as 
     return Problem(
         task,
         bottleneck_macs,
-        (stride_ignored, halves_rounded_down, always_early, always_late, depthwise_middle, bottleneck_flops),
+        (
+            stride_ignored,
+            divided_at_the_end,
+            halves_rounded_down,
+            always_early,
+            always_late,
+            depthwise_middle,
+            nine_forgotten,
+            bottleneck_flops,
+        ),
         (
             Part("stride 1", 2, (case(1, False), case(1, True), case(1, False))),
             Part("stride 2 in the 3×3 layer", 2, (case(2, False), case(2, False), case(2, False))),
@@ -145,6 +160,12 @@ def bottleneck_macs(channels: int, reduced: int, size: int, stride: int, early: 
 def stride_ignored(channels, reduced, size, stride, early):
     """You leave the stride out. The layer that has it writes a map of half the side, and later layers read that map."""
     return bottleneck_macs(channels, reduced, size, 1, early)
+
+
+def divided_at_the_end(channels, reduced, size, stride, early):
+    """You divide the cost of all three layers by the stride squared. A layer before the stride works on the whole map,
+    and half of an odd side is rounded."""
+    return bottleneck_macs(channels, reduced, size, 1, early) // stride**2
 
 
 def halves_rounded_down(channels, reduced, size, stride, early):
@@ -170,6 +191,12 @@ def depthwise_middle(channels, reduced, size, stride, early):
     """You count the 3×3 layer as depthwise. It is a standard one: each of its filters reads all `reduced` channels."""
     small = -(-size // stride)
     return bottleneck_macs(channels, reduced, size, stride, early) - 9 * reduced * (reduced - 1) * small**2
+
+
+def nine_forgotten(channels, reduced, size, stride, early):
+    """You count the 3×3 layer as if it were 1×1. Its kernel has nine weights for each pair of channels."""
+    small = -(-size // stride)
+    return bottleneck_macs(channels, reduced, size, stride, early) - 8 * reduced**2 * small**2
 
 
 def bottleneck_flops(channels, reduced, size, stride, early):
@@ -206,7 +233,7 @@ the first layer costs 2 × {shown[0]}: nobody needs the gradient of the image.""
     return Problem(
         task,
         training_macs,
-        (three_times, twice, input_gradient_of_first, gradients_through_frozen, frozen_costs_nothing),
+        (three_times, twice, input_gradient_of_first, gradients_through_frozen, frozen_costs_nothing, one_more_frozen),
         (
             Part("every layer is trained", 2, ((layers(), 0), (layers(), 0), (layers(), 0))),
             Part("the first layers are frozen", 2, (frozen_start(), frozen_start(), frozen_start())),
@@ -250,6 +277,11 @@ def frozen_costs_nothing(layers, frozen):
     return training_macs(layers[frozen:], 0)
 
 
+def one_more_frozen(layers, frozen):
+    """You freeze one layer too many. Counted from 0, layer number `frozen` is the first that is trained."""
+    return training_macs(layers, frozen + 1)
+
+
 # 4 ----------------------------------------------------------------------------------------------------------------
 
 
@@ -281,7 +313,7 @@ that is {max(shown[0] + shown[1], shown[1] + shown[2])}."""
     return Problem(
         task,
         peak_elements,
-        (all_maps, largest_map, skips_ignored, released_early, start_twice, kept_for_each),
+        (all_maps, largest_map, skips_ignored, released_early, released_late, start_twice, kept_for_each),
         (
             Part("a plain chain", 2, ((maps(5), []), (maps(6), []), (maps(8), []))),
             Part(
@@ -322,6 +354,11 @@ def skips_ignored(maps, skips):
 def released_early(maps, skips):
     """You throw a shortcut's map away one layer too early: it is needed until the layer that writes `end` is done."""
     return peak_elements(maps, [[start, end - 1] for start, end in skips])
+
+
+def released_late(maps, skips):
+    """You keep a shortcut's map one layer too long: it goes as soon as map `end` is written and the two are added."""
+    return peak_elements(maps, [[start, end + 1] for start, end in skips])
 
 
 def start_twice(maps, skips):
@@ -368,7 +405,16 @@ A tool prints one number for a convolution and does not say what it is. Name it:
     return Problem(
         task,
         name_the_count,
-        (one_is_the_other, batch_ignored, batch_for_all, bias_forgotten, bias_is_a_mac, never_unknown),
+        (
+            one_is_the_other,
+            batch_ignored,
+            batch_for_all,
+            bias_forgotten,
+            bias_is_a_mac,
+            kernel_not_squared,
+            never_unknown,
+            spelt_otherwise,
+        ),
         (
             Part("one image, no bias", 2, cases(bias=False, batch=1)),
             Part("a bias", 2, cases(bias=True, batch=1)),
@@ -439,6 +485,21 @@ def bias_is_a_mac(layer, batch, printed):
     found = {counts["MACs"] + bias: "MACs", 2 * (counts["MACs"] + bias): "FLOPs"}
     name = name_the_count(layer, batch, printed)
     return found.get(printed, "unknown" if name in ("MACs", "FLOPs") else name)
+
+
+def kernel_not_squared(layer, batch, printed):
+    """You count the kernel's side once. A square kernel has that many rows *and* columns."""
+    in_channels, out_channels, kernel_size, output_size, bias = layer
+    weights = in_channels * out_channels * kernel_size
+    macs = batch * weights * output_size**2
+    found = {macs: "MACs", 2 * macs: "FLOPs", weights + bias * out_channels: "parameters"}
+    elements = batch * out_channels * output_size**2
+    return found.get(printed, "output elements" if printed == elements else "unknown")
+
+
+def spelt_otherwise(layer, batch, printed):
+    """You spell a name otherwise than the question does. Capital letters count."""
+    return name_the_count(layer, batch, printed).lower()
 
 
 def never_unknown(layer, batch, printed):
