@@ -51,6 +51,8 @@ def build(assignment, options: argparse.Namespace) -> int:
     hand_out, *kept = write(assignment, options.out)
     print(f"Hand out {hand_out}")
     print("Keep", *kept)
+    if len(options.seed) < 12:
+        print("This seed is short and can be guessed by trying; appendix E says how to make a long one.")
     return 0
 
 

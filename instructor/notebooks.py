@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from pprint import pformat
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -13,15 +14,22 @@ from instructor.problem import Assignment, Problem, plain, source
 from scripts.setup_cells import project, setup_cell
 
 RULES = """\
-**How this works.** Write each answer into the cell below its question and keep the function's name. The cell after it
-checks an example or two; your answer is graded on other inputs. Parts earn their points all or nothing. An answer must
-return plain numbers, strings, lists or dictionaries. Helper functions and further cells are welcome; a cell that takes
-longer than a few seconds is not. Run the first two code cells first."""
+**How this works.** Run the first two code cells first. Write each answer into the cell below its question and keep the
+function's name. The cell after it checks an example or two, as strictly as the grader; your answer is graded on other
+inputs, and each part of a question earns its points all or nothing. An answer returns plain numbers, strings, lists or
+dictionaries: `int(...)` and `.tolist()` make them of what NumPy and PyTorch compute. Helper functions and further cells
+are welcome. When the notebook is graded, there is no network, and a few seconds must be enough.
+
+**Before you hand in**, restart and run all cells. Hand in the notebook itself, a file whose name ends in `.ipynb` (in
+Colab: *File*, *Download*)."""
 
 
 def check(function, arguments, expected, look=None):
-    """Compare the answer to one example with what it should be."""
+    """Compare the answer to one example with what it should be, as strictly as the grader does."""
+    import json
+
     name = function.__name__
+    call = f"{name}({', '.join(map(repr, arguments))})"
     try:
         got = look(function, *arguments) if look else function(*arguments)
     except Exception as error:
@@ -29,10 +37,17 @@ def check(function, arguments, expected, look=None):
         return
     if got is None or got is ...:
         print(f"{name}: not answered yet (or a `return` is missing)")
-    elif got == expected or (isinstance(expected, float) and abs(got - expected) < 1e-6):
+        return
+    try:
+        written = json.dumps(got)
+    except (TypeError, ValueError):
+        print(f"{name}: convert {got!r}, it is no plain number, string, list or dictionary")
+        return
+    is_near = isinstance(expected, float) and isinstance(got, int | float) and abs(got - expected) < 1e-5
+    if is_near or written == json.dumps(expected):
         print(f"{name}: right for this example")
     else:
-        print(f"{name}{tuple(arguments)} should be {expected!r}, not {got!r}")
+        print(f"{call} should be {expected!r}, not {got!r}")
 
 
 def student_notebook(assignment: Assignment) -> nbformat.NotebookNode:
@@ -53,7 +68,8 @@ def _notebook(assignment: Assignment, solved: bool) -> nbformat.NotebookNode:
         new_code_cell(source(check), metadata={"instructor": {"check": True}}),
     ]
     for problem in assignment.problems:
-        cells.append(new_markdown_cell(problem.task))
+        parts = "; ".join(f"{part.name} ({part.points})" for part in problem.parts)
+        cells.append(new_markdown_cell(f"{problem.task}\n\n*{problem.points} points: {parts}.*"))
         answer = source(problem.solution) if solved else problem.stub
         cells.append(new_code_cell(answer, metadata={"instructor": {"problem": problem.name}}))
         if problem.examples or problem.self_check:
@@ -81,7 +97,8 @@ def _examples(problem: Problem) -> str:
         look = f", {problem.probe.__name__}"
     for case in problem.examples:
         expected = problem.outcome(problem.solution, case)["value"]
-        lines.append(f"check({problem.name}, {plain(case)!r}, {expected!r}{look})")
+        given, right = (pformat(value, width=100, compact=True) for value in (plain(case), expected))
+        lines.append(f"check({problem.name}, {given}, {right}{look})")
     return "\n".join(lines)
 
 
@@ -107,13 +124,20 @@ def marking_scheme(assignment: Assignment) -> str:
 
 
 def write(assignment: Assignment, folder: Path) -> list[Path]:
-    """Write the three files into ``folder`` and return their paths; the first is the only one to hand out."""
+    """Write the three files into ``folder`` and return their paths; the first is the only one to hand out.
+
+    Raises:
+        FileExistsError: one is there with other content, as from another seed. Nothing is written then.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     files = {
         f"{assignment.name}.ipynb": nbformat.writes(student_notebook(assignment)) + "\n",
         f"{assignment.name}_solution.ipynb": nbformat.writes(solution_notebook(assignment)) + "\n",
         f"{assignment.name}_marking.md": marking_scheme(assignment),
     }
+    for name, content in files.items():
+        if (folder / name).exists() and (folder / name).read_text(encoding="utf-8") != content:
+            raise FileExistsError(f"{folder / name} exists and is different: name a new folder.")
     for name, content in files.items():
         (folder / name).write_text(content, encoding="utf-8")
     return [folder / name for name in files]

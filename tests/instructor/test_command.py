@@ -27,6 +27,12 @@ def test_build_writes_three_files(tmp_path, capsys):
     assert f"Hand out {tmp_path / 'new' / 'costs.ipynb'}" in capsys.readouterr().out
 
 
+def test_a_seed_that_can_be_guessed_is_pointed_out(tmp_path, capsys):
+    for seed, guessable in (("2031", True), ("0123456789abcdef01234567", False)):
+        assert main(["build", "costs", "--seed", seed, "--out", str(tmp_path / seed)]) == 0
+        assert ("can be guessed" in capsys.readouterr().out) == guessable
+
+
 def test_without_bwrap_nothing_is_run(without_bwrap, tmp_path, capsys):
     hand_in(tmp_path / "in", "Ann", solved(extra=f"open({str(tmp_path / 'ran')!r}, 'w')"))
     assert grade(tmp_path) == 1

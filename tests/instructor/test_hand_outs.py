@@ -6,14 +6,17 @@ import ast
 import json
 import subprocess
 import sys
+from fractions import Fraction
 
 import nbformat
+import numpy
 import pytest
+import torch
 from classroom import ROOT, SEED
 from nbclient import NotebookClient
 
 from instructor.assignments import ASSIGNMENTS
-from instructor.grading import sentence
+from instructor.grading import compare, sentence
 from instructor.notebooks import marking_scheme, solution_notebook, student_notebook, write
 from instructor.problem import Assignment, Problem, plain, source
 
@@ -60,9 +63,41 @@ def test_a_self_check_tells_expected_and_got_and_survives_an_error(capsys):
     namespace["check"](double, [5], 10)
     namespace["check"](double, [0], 0)
     assert capsys.readouterr().out.splitlines() == [
-        "double(5,) should be 10, not 2",
+        "double(5) should be 10, not 2",
         "double: raised ZeroDivisionError: integer division or modulo by zero",
     ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "said"),
+    [
+        (("a", 1), ["a", 1], "right"),  # a tuple is a list to JSON
+        (2, 2.0, "right"),
+        (numpy.float64(2), 2.0, "right"),
+        (numpy.str_("a"), "a", "right"),
+        (2.0, 2, "should be 2, not 2.0"),
+        ([True], [1], "should be [1], not [True]"),
+        (numpy.int64(2), 2, "convert"),
+        (numpy.array([1, 2]), [1, 2], "convert"),
+        (numpy.float32(2), 2.0, "convert"),
+        (torch.tensor(2), 2, "convert"),
+        (Fraction(2), 2, "convert"),
+        (4.32, 4.3217, "should be 4.3217"),
+    ],
+    ids=str,
+)
+def test_a_self_check_and_the_grader_agree(answer, expected, said, capsys):
+    namespace: dict = {}
+    exec(student_notebook(ASSIGNMENTS["costs"](SEED)).cells[2].source, namespace)
+
+    def function():
+        return answer
+
+    worker = pytest.importorskip("instructor.worker")  # not on Windows
+    namespace["check"](function, [], expected)
+    assert said in capsys.readouterr().out
+    reply = json.loads(worker.call(function, {"probe": None, "arguments": []}))
+    assert (said == "right") == (compare({"value": expected}, reply) == "")
 
 
 def secrets(problem: Problem, assignment: Assignment) -> list[str]:
@@ -111,6 +146,23 @@ def test_the_same_seed_gives_the_same_bytes_and_another_gives_other_numbers(name
     assert one[0].read_bytes() != other[0].read_bytes()
     for first, second in zip(ASSIGNMENTS[name]("x").problems, ASSIGNMENTS[name]("y").problems, strict=True):
         assert first.parts != second.parts
+
+
+def test_a_hand_out_is_not_overwritten_by_another(tmp_path):
+    write(ASSIGNMENTS["costs"]("x"), tmp_path)
+    write(ASSIGNMENTS["costs"]("x"), tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(FileExistsError, match="name a new folder"):
+        write(ASSIGNMENTS["costs"]("y"), tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_the_hand_out_names_every_part_with_its_points(name):
+    text = "".join(cell.source for cell in student_notebook(ASSIGNMENTS[name](SEED)).cells)
+    for problem in ASSIGNMENTS[name](SEED).problems:
+        assert f"*{problem.points} points: " in text
+        assert all(f"{part.name} ({part.points})" in text for part in problem.parts)
 
 
 def test_hand_outs_do_not_depend_on_the_process():
