@@ -14,9 +14,12 @@ from os import cpu_count
 
 from instructor.problem import Assignment, Outcome, Part, Problem, same, source
 from instructor.sandbox import StoppedError, Worker
-from instructor.submissions import Submission, UnreadableError, readable
+from instructor.submissions import Submission, UnreadableError, printable, readable
 
-ANSWERED_NOTHING: Outcome = {"value": None}
+UNKNOWN = "Wrong for at least one hidden case. Work out a small case of this kind by hand, and compare."
+NO_ANSWER: Outcome = {"missing": True}
+KINDS = {bool: "True or False", int: "a whole number", float: "a floating-point number", str: "a string"}
+KINDS |= {list: "a list", dict: "a dictionary"}
 ERRORS = ("ArithmeticError", "AssertionError", "AttributeError", "EOFError", "FileNotFoundError", "ImportError")
 ERRORS += ("IndexError", "KeyError", "MemoryError", "ModuleNotFoundError", "NameError", "NotImplementedError")
 ERRORS += ("OSError", "OverflowError", "RecursionError", "RuntimeError", "StopIteration", "SystemExit", "TypeError")
@@ -36,12 +39,18 @@ class Mark:
 
 @dataclass
 class Graded:
-    """One submission with its marks and remarks about it as a whole; ``failure`` says why the grader itself failed."""
+    """One submission with its marks and remarks about it as a whole.
+
+    Attributes:
+        texts: what the student wrote to each question that a person marks.
+        failure: why the grader itself failed.
+    """
 
     student: str
     file: str
     marks: list[Mark] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     failure: str = ""
 
     @property
@@ -114,14 +123,16 @@ def compare(expected: Outcome, got: Outcome) -> str:
     """What is wrong with one outcome, without telling the hidden case; nothing if it is right."""
     if comment := no_value(got):
         return comment
-    value = got["value"]
-    if same(expected["value"], value):
+    right, value = expected["value"], got["value"]
+    if same(right, value):
         return ""
-    if type(expected["value"]) is int and type(value) is float and value == expected["value"]:
+    if type(right) is int and type(value) is float and value == right:
         return "The number is right, but it is a float. Counts are whole numbers: use // instead of /."
-    if type(expected["value"]) is not type(value):
-        return "The answer has the wrong type for at least one hidden case. Compare it with the example."
-    return "Wrong for at least one hidden case."
+    if type(right) is not type(value) and not (type(right) is float and type(value) is int):
+        return f"The answer is {KINDS[type(value)]} and must be {KINDS[type(right)]}, in at least one hidden case."
+    if same(right, value, tolerance=0.01):
+        return "Nearly right for at least one hidden case. Is something rounded, at the end or on the way?"
+    return UNKNOWN
 
 
 def object_to(part: Part, got: Outcome, case: tuple) -> str:
@@ -139,9 +150,14 @@ def no_value(got: Outcome) -> str:
         return f"Your function raised an error for at least one hidden case ({error})."
     if "unreadable" in got:
         kind = f"from {got['unreadable']}" if got["unreadable"] in ("numpy", "torch") else "of another kind"
-        return f"The answer is an object {kind}. It must be made of plain numbers, strings, lists and dictionaries."
-    if got.get("value") is None:
-        return "Not answered, or the function ends without a return."
+        return (
+            f"The answer is an object {kind}. It must be made of plain numbers, strings, lists and dictionaries: "
+            "convert it, for instance with `int(...)` or `.tolist()`."
+        )
+    if "value" not in got:
+        return "Not answered: no function with the name that the question gives is filled in."
+    if got["value"] is None:
+        return "Your function returns nothing for at least one hidden case. Is a `return` missing?"
     return ""
 
 
@@ -167,10 +183,11 @@ class Grader:
     def _grade(self, keys: list[Key], submission: Submission) -> Graded:
         file = readable(submission.notebook.name) if submission.notebook else ""
         graded = Graded(submission.student, file)
-        graded.remarks += [f"Another file of yours was not graded: {readable(path.name)}" for path in submission.others]
-        outcomes = {(problem.name, part.name): [ANSWERED_NOTHING] * len(part.cases) for problem, part in self._parts()}
+        others = [readable(path.name) for path in submission.others[:20]]
+        graded.remarks += [f"Another file of yours was not graded: {name}" for name in others]
+        outcomes = {(problem.name, part.name): [NO_ANSWER] * len(part.cases) for problem, part in self._parts()}
         try:
-            graded.remarks += self._collect(submission.read(), outcomes)
+            self._collect(submission.read(), graded, outcomes)
         except UnreadableError as error:
             graded.remarks.append(str(error))
         except Exception as error:  # whatever it is, the others must be graded
@@ -182,8 +199,8 @@ class Grader:
     def _parts(self) -> list[tuple[Problem, Part]]:
         return [(problem, part) for problem in self.assignment.problems for part in problem.parts]
 
-    def _collect(self, notebook: str, outcomes: dict[tuple[str, str], list[Outcome]]) -> list[str]:
-        """Fill in ``outcomes`` and return remarks.
+    def _collect(self, notebook: str, graded: Graded, outcomes: dict[tuple[str, str], list[Outcome]]) -> None:
+        """Fill in ``outcomes``, and the remarks and texts of ``graded``.
 
         A cell or a part that ends the worker is left out from then on, and a new worker goes on with the rest. So it
         costs its own points, and no others.
@@ -200,18 +217,22 @@ class Grader:
                         {
                             "notebook": notebook,
                             "problems": [problem.name for problem in self.assignment.problems],
+                            "by_hand": [question.title for question in self.assignment.by_hand],
                             "skip": list(skip),
                         },
                         self.seconds,
                     )
                 except StoppedError as stopped:
-                    if type(worker.running_cell) is not int or worker.running_cell in skip:
+                    cell = worker.running_cell  # what the worker says, so it may be anything
+                    if type(cell) is not int or not 0 <= cell < 10**6 or cell in skip:
                         raise UnreadableError("Your notebook could not be read.") from stopped
-                    skip[worker.running_cell] = str(stopped)
+                    skip[cell] = str(stopped)
                     continue
                 if "errors" not in loaded:
-                    raise UnreadableError("Your file is not a notebook.")
+                    raise UnreadableError("Your file is empty, or damaged, or not a notebook: does it open in Colab?")
                 errors = loaded["errors"] if type(loaded["errors"]) is dict else {}
+                texts = loaded.get("texts") if type(loaded.get("texts")) is list else []
+                graded.texts = [text for text in texts if type(text) is str]
                 while waiting:
                     problem, part = waiting.pop(0)
                     stopped = self._ask_part(worker, problem, part, outcomes[problem.name, part.name])
@@ -220,7 +241,11 @@ class Grader:
         for problem, part in waiting:
             outcomes[problem.name, part.name][:] = [{"stopped": "the notebook was stopped too often"}] * len(part.cases)
         failed = {**errors, **{str(index + 1): text for index, text in skip.items()}}
-        return [f"Code cell {number} did not run: {text}" for number, text in failed.items() if type(text) is str][:20]
+        graded.remarks += [
+            f"Code cell {number[:6]} failed: {printable(text)[:300]}"
+            for number, text in failed.items()
+            if number.isdecimal() and type(text) is str
+        ][:20]
 
     def _ask_part(self, worker: Worker, problem: Problem, part: Part, outcomes: list[Outcome]) -> bool:
         """Fill in the outcomes of one part; True if that was the end of the worker."""
@@ -230,7 +255,9 @@ class Grader:
             if problem.probe:
                 request |= {"probe": source(problem.probe), "probe_name": problem.probe.__name__}
             try:
-                outcomes[index] = worker.ask(request, deadline - time.monotonic())
+                reply = worker.ask(request, deadline - time.monotonic())
+                # Nothing else: whoever has taken the worker over knows this case, and a comment must not tell it.
+                outcomes[index] = {name: reply[name] for name in ("value", "error", "unreadable") if name in reply}
             except StoppedError as stopped:
                 outcomes[index:] = [{"stopped": str(stopped)}] * (len(part.cases) - index)
                 return True

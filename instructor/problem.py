@@ -16,7 +16,8 @@ from random import Random
 from typing import Any, TypeAlias
 
 Case: TypeAlias = tuple[Any, ...]  # the arguments of one call
-Outcome: TypeAlias = dict[str, Any]  # {"value": ...} or {"error": name of the exception} or {"unreadable": ...}
+# {"value": ...} or {"error": name of the exception} or {"unreadable": top module of its type} or {"missing": True}
+Outcome: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -140,15 +141,15 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def same(expected: Any, got: Any) -> bool:
+def same(expected: Any, got: Any, tolerance: float = 1e-4) -> bool:
     """Equal values of equal types, all the way down; where a float is expected, about equal, and an integer will do."""
     if type(expected) is float:
-        margin = 1e-5 + 1e-4 * abs(expected)  # compared, not subtracted: an integer can be beyond every float
+        margin = 1e-5 + tolerance * abs(expected)  # compared, not subtracted: an integer can be beyond every float
         return type(got) in (int, float) and expected - margin <= got <= expected + margin
     if type(expected) is not type(got):
         return False
     if type(expected) is list:
-        return len(expected) == len(got) and all(map(same, expected, got))
+        return len(expected) == len(got) and all(same(*pair, tolerance) for pair in zip(expected, got, strict=True))
     if type(expected) is dict:
-        return expected.keys() == got.keys() and all(same(expected[key], got[key]) for key in expected)
+        return expected.keys() == got.keys() and all(same(expected[key], got[key], tolerance) for key in expected)
     return expected == got

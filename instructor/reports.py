@@ -7,9 +7,11 @@ import re
 from collections import Counter
 from html import escape
 from pathlib import Path
+from statistics import median
 
-from instructor.grading import Graded
+from instructor.grading import UNKNOWN, Graded
 from instructor.problem import Assignment
+from instructor.submissions import printable
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -18,10 +20,14 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
+:root {{ color-scheme: light dark; }}
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; width: 100%; }}
-th, td {{ border-bottom: 1px solid #bbb; padding: .4rem .6rem; text-align: left; vertical-align: top; }}
-td:nth-child(2) {{ white-space: nowrap; }}
+th, td {{ border-bottom: 1px solid #888; padding: .4rem .6rem; text-align: left; vertical-align: top; }}
+th:first-child {{ width: 30%; }}
+td:nth-child(2):not(:last-child) {{ white-space: nowrap; width: 4rem; }}
+p, li, td, pre {{ overflow-wrap: anywhere; }}
+pre {{ font: inherit; white-space: pre-wrap; }}
 </style>
 </head>
 <body>
@@ -30,6 +36,15 @@ td:nth-child(2) {{ white-space: nowrap; }}
 </body>
 </html>
 """
+
+WHY_CELLS_FAIL = (
+    "When your notebook is graded there is no network, no file can be written and some packages are missing. A cell "
+    "that fails costs nothing, unless an answer needs it."
+)
+ABOUT_COMMENTS = (
+    "Where your answers are those of a known mistake, the comment describes it. If it is not what you did, say so: "
+    "another mistake can lead to the same numbers."
+)
 
 
 def write_reports(assignment: Assignment, results: list[Graded], folder: Path) -> None:
@@ -40,6 +55,8 @@ def write_reports(assignment: Assignment, results: list[Graded], folder: Path) -
     for name, graded in zip(page_names(results), results, strict=True):
         (pages / name).write_text(feedback_page(assignment, graded), encoding="utf-8")
     (folder / "summary.html").write_text(summary_page(assignment, results), encoding="utf-8")
+    if assignment.by_hand:
+        (folder / "by_hand.html").write_text(by_hand_page(assignment, results), encoding="utf-8")
 
 
 def write_grades(assignment: Assignment, results: list[Graded], path: Path) -> None:
@@ -86,15 +103,19 @@ def feedback_page(assignment: Assignment, graded: Graded) -> str:
         blocks.append("<p>Your submission could not be graded. Please ask your instructor.</p>")
     else:
         blocks.append(f"<p><strong>{graded.points} of {assignment.points} points</strong></p>")
+    if graded.remarks:
+        items = "".join(f"<li>{escape(remark)}</li>" for remark in graded.remarks)
+        blocks.append(f"<h2>Remarks</h2>\n<ul>{items}</ul>")
+    if any(remark.startswith("Code cell") for remark in graded.remarks):
+        blocks.append(f"<p>{WHY_CELLS_FAIL}</p>")
+    if any(mark.comment for mark in graded.marks):
+        blocks.append(f"<p>{ABOUT_COMMENTS}</p>")
     for problem in assignment.problems:
         marks = [mark for mark in graded.marks if mark.problem == problem.title]
         rows = [[mark.part, f"{mark.points} of {mark.of}", mark.comment or "Right."] for mark in marks]
         blocks.append(f"<h2>{escape(problem.title)}</h2>\n" + table(["part", "points", "comment"], rows))
     for question in assignment.by_hand:
         blocks.append(f"<h2>{escape(question.title)}</h2>\n<p>{question.points} points, read by a person.</p>")
-    if graded.remarks:
-        items = "".join(f"<li>{escape(remark)}</li>" for remark in graded.remarks)
-        blocks.append(f"<h2>Remarks</h2>\n<ul>{items}</ul>")
     return PAGE.format(title=escape(assignment.title), body="\n".join(blocks))
 
 
@@ -102,8 +123,9 @@ def summary_page(assignment: Assignment, results: list[Graded]) -> str:
     """For the instructor: how many got each part, and what went wrong how often."""
     total = len(results)
     scores = Counter(graded.points for graded in results)
+    middle = f" The middle one has {median(scores.elements()):g} of {assignment.points} points." if results else ""
     blocks = [
-        f"<p>{total} students.</p>",
+        f"<p>{total} students.{middle}</p>",
         "<h2>Points</h2>\n" + table(["points", "students"], [[points, scores[points]] for points in sorted(scores)]),
     ]
     for problem in assignment.problems:
@@ -121,7 +143,29 @@ def summary_page(assignment: Assignment, results: list[Graded]) -> str:
         blocks.append(f"<h2>{escape(problem.title)}</h2>\n" + table(["part", "right", "comments given"], rows))
     remarks = [[graded.student, [*filter(None, [graded.failure, *graded.remarks])]] for graded in results]
     blocks.append("<h2>Remarks</h2>\n" + table(["student", "remarks"], [row for row in remarks if row[1]]))
+    unknown = [
+        [graded.student, [f"{mark.problem}: {mark.part}" for mark in graded.marks if mark.comment == UNKNOWN]]
+        for graded in results
+    ]
+    blocks.append(
+        "<h2>Wrong answers without a name</h2>\n" + table(["student", "parts"], [row for row in unknown if row[1]])
+    )
     return PAGE.format(title=escape(f"{assignment.title}: summary"), body="\n".join(blocks))
+
+
+def by_hand_page(assignment: Assignment, results: list[Graded]) -> str:
+    """For the marker: each question with its rubric, then what everybody wrote, by row of the grades, not by name."""
+    blocks = []
+    for index, question in enumerate(assignment.by_hand):
+        rubric = table(["look for", "points"], [list(row) for row in question.rubric])
+        blocks.append(f"<h2>{escape(question.title)}</h2>\n{rubric}")
+        asked = question.task.partition("*(your text)*")[0].strip()
+        for row, graded in enumerate(results, 2):  # the first row of the table says what the columns are
+            text = "".join(graded.texts[index : index + 1]).replace(asked, "").replace("*(your text)*", "").strip()
+            lines = "\n".join(printable(line) for line in text.splitlines())
+            about = f"{len(lines.split())} words" if lines else "Nothing below the question; it may stand elsewhere."
+            blocks.append(f"<h3>Row {row}</h3>\n<p>{about}</p>\n<pre>{escape(lines)}</pre>")
+    return PAGE.format(title=escape(f"{assignment.title}: to mark by hand"), body="\n".join(blocks))
 
 
 def table(header: list[str], rows: list[list[object]]) -> str:

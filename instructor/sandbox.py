@@ -197,7 +197,7 @@ def check_sandbox() -> None:
     with tempfile.NamedTemporaryFile() as canary, socket.create_server(("127.0.0.1", 0)) as server:
         arguments = [canary.name, server.getsockname()[1]]
         with Worker(sandboxed=True) as worker:
-            worker.ask({"notebook": notebook, "problems": ["probe"], "skip": []}, START_AT_MOST)
+            worker.ask({"notebook": notebook, "problems": ["probe"], "by_hand": [], "skip": []}, START_AT_MOST)
             reply = worker.ask({"problem": "probe", "arguments": arguments, "probe": None}, START_AT_MOST)
     expected = dict.fromkeys(("read", "write", "connect", "fork"), "refused") | {"answer": 42}
     if reply != {"value": expected}:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NOTEBOOK_AT_MOST = 20 * 2**20  # bytes
+NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.IGNORECASE)  # some browsers add what they think it is
 
 
 class UnreadableError(Exception):
@@ -24,7 +25,7 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True)
 class Submission:
-    """What one student handed in: the notebook that counts, if there is one, and those that do not."""
+    """What one student handed in: the notebook that counts, if there is one, and the files that do not."""
 
     student: str
     notebook: Path | None
@@ -37,7 +38,7 @@ class Submission:
             UnreadableError: there is none, it is no plain file, or it is too large.
         """
         if self.notebook is None:
-            raise UnreadableError("There is no notebook (a file whose name ends in .ipynb) among your files.")
+            raise UnreadableError("There is no notebook among your files: its name would end in .ipynb.")
         try:
             # Not following a link, nor waiting for a pipe
             descriptor = os.open(self.notebook, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -59,26 +60,27 @@ def find_submissions(folder: Path, assignment: str) -> list[Submission]:
         if path.name.startswith((".", "__MACOSX")):
             continue
         if path.is_dir() and not path.is_symlink():
-            students.setdefault(readable(path.name), []).extend(_notebooks(path))
+            students.setdefault(readable(path.name), []).extend(_files(path))
         else:
-            name = readable(path.stem)
+            name = readable(NOTEBOOK.sub("", path.name) if NOTEBOOK.search(path.name) else path.stem)
             name = re.sub(r"\s*\(\d+\)$", "", name) or name  # a browser's second copy
             name = re.sub(rf"[\s_-]*{assignment}$", "", name, flags=re.IGNORECASE) or name
-            is_notebook = path.suffix.lower() == ".ipynb"
-            students.setdefault(name, []).extend([path] if is_notebook else [])
-    return [
-        Submission(student, *(paths[-1:] or [None]), tuple(paths[:-1]))
-        for student, found in sorted(students.items(), key=lambda item: natural(item[0]))
-        for paths in [sorted(found, key=lambda path: natural(readable(str(path.with_suffix("")))))]
-    ]
+            students.setdefault(name, []).append(path)
+    return [_submission(student, students[student]) for student in sorted(students, key=natural)]
 
 
-def _notebooks(folder: Path) -> list[Path]:
+def _submission(student: str, files: list[Path]) -> Submission:
+    files = sorted(files, key=lambda path: natural(readable(NOTEBOOK.sub("", str(path)))))
+    *others, last = [path for path in files if NOTEBOOK.search(path.name)] or [None]
+    return Submission(student, last, tuple(others if last else files))
+
+
+def _files(folder: Path) -> list[Path]:
     return [
         Path(parent, name)
         for parent, folders, names in os.walk(folder)
         for name in names
-        if name.lower().endswith(".ipynb") and not name.startswith(".") and ".ipynb_checkpoints" not in parent
+        if not name.startswith(".") and ".ipynb_checkpoints" not in parent
     ]
 
 
@@ -90,4 +92,10 @@ def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
 
 def readable(name: str) -> str:
     """A file's name as text that can be written anywhere, whatever bytes it has on the disk."""
-    return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "replace")).strip()
+    return printable(unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "replace"))).strip()
+
+
+def printable(text: str) -> str:
+    """``text`` without what a file cannot hold, a terminal obeys, or a reader does not see (joiners shape letters)."""
+    joiners = "\u200c\u200d"
+    return "".join(each if each.isprintable() or each in joiners else "\N{REPLACEMENT CHARACTER}" for each in text)

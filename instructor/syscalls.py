@@ -13,12 +13,15 @@ import struct
 # name: number on x86-64, number on ARM64
 REFUSED = {
     "shmget": (29, 194),
+    "semget": (64, 190),
     "msgget": (68, 186),
+    "mq_open": (240, 180),
     "memfd_create": (319, 279),
     "io_uring_setup": (425, 425),
     "unshare": (272, 97),
     "ptrace": (101, 117),
     "add_key": (248, 217),
+    "request_key": (249, 218),
     "keyctl": (250, 219),
     "bpf": (321, 280),
     "perf_event_open": (298, 241),

@@ -17,6 +17,7 @@ import sys
 import types
 
 NOBODY = 65534
+TEXT_AT_MOST = 20_000  # characters: a picture that was pasted into the text is not read out
 
 
 def main() -> None:
@@ -37,12 +38,14 @@ def main() -> None:
 
     job = json.loads(requests.readline())
     try:
-        cells = read(job["notebook"])
+        notebook = json.loads(job["notebook"])["cells"]
+        cells = [Cell(cell) for cell in notebook if cell["cell_type"] == "code"]
+        markdown = [text_of(cell) for cell in notebook if cell["cell_type"] == "markdown"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError):
         reply(not_a_notebook=True)
         return
     answers, errors = load(cells, job["problems"], job["skip"], reply)
-    reply(errors={index + 1: error for index, error in errors.items()})
+    reply(errors={index + 1: error for index, error in errors.items()}, texts=texts(markdown, job["by_hand"]))
     for line in requests:
         request = json.loads(line)
         replies.write(call(answers.get(request["problem"]), request) + "\n")
@@ -65,29 +68,55 @@ def confine(memory_mib: int, sandboxed: bool) -> None:
         os.setuid(NOBODY)
 
 
+def text_of(cell: dict) -> str:
+    return cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+
+
+def texts(markdown: list[str], titles: list[str]) -> list[str]:
+    """What stands below each title: the cells from the one that begins with it to the next title or the end."""
+    found: dict[str, list[str]] = {title: [] for title in titles}
+    current = None
+    for text in markdown:
+        current = next((title for title in titles if text.lstrip("# ").startswith(title)), current)
+        if current:
+            found[current].append(text)
+    return ["\n\n".join(found[title])[:TEXT_AT_MOST] for title in titles]
+
+
 class Cell:
     """One code cell: what it says, which problem its metadata names, and which names it defines."""
 
     def __init__(self, cell: dict) -> None:
-        text = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
-        about = cell.get("metadata", {}).get("instructor", {})
-        self.source = text
-        self.problem = about.get("problem")
-        self.is_check = about.get("check", False)
+        self.source = text_of(cell)
+        metadata = cell.get("metadata")
+        about = metadata.get("instructor") if isinstance(metadata, dict) else None
+        self.problem = about.get("problem") if isinstance(about, dict) else None
+        self.is_check = isinstance(about, dict) and bool(about.get("check"))
         self.names: set[str] = set()
+        self.body: list[ast.stmt] = []
 
-    def find_names(self) -> None:
-        """What is defined at the top of the cell; a function that is still the stub does not count."""
+    def parse(self, name: str) -> None:
+        """Find what is defined at the top of the cell; a function that is still the stub does not count."""
         try:
-            body = ast.parse(self.source).body
+            self.body = ast.parse(self.source, name).body
         except SyntaxError:  # perhaps because of IPython's own commands
-            self.source = re.sub(r"(?m)^([ \t]*)[%!?].*$", r"\1pass", self.source)
-            body = ast.parse(self.source).body
-        for node in body:
+            source = re.sub(r"(?m)^([ \t]*)[%!?].*$", r"\1pass", self.source)
+            self.body = ast.parse(source, name).body
+        for node in self.body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not is_stub(node):
                 self.names.add(node.name)
             if isinstance(node, ast.Assign):
                 self.names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+
+    def run(self, namespace: dict) -> str:
+        """Run the statements one by one and describe the first that fails: those after it may do without it."""
+        failed = ""
+        for statement in self.body:
+            try:
+                exec(compile(ast.Module([statement], []), "cell", "exec"), namespace)
+            except BaseException as error:
+                failed = failed or f"{describe(error)} (line {statement.lineno})"
+        return failed
 
 
 def is_stub(function: ast.FunctionDef | ast.ClassDef) -> bool:
@@ -96,12 +125,6 @@ def is_stub(function: ast.FunctionDef | ast.ClassDef) -> bool:
         isinstance(line, ast.Pass) or (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
         for line in function.body
     )
-
-
-def read(text: str) -> list[Cell]:
-    """The code cells of a notebook; anything else raises."""
-    notebook = json.loads(text)
-    return [Cell(cell) for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
 def load(cells: list[Cell], problems: list[str], skip: list[int], reply) -> tuple[dict, dict]:
@@ -115,7 +138,7 @@ def load(cells: list[Cell], problems: list[str], skip: list[int], reply) -> tupl
         if index not in skip:
             reply(cell=index)
             try:
-                cell.find_names()
+                cell.parse(f"cell {index + 1}")
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 errors[index] = describe(error)
     chosen: dict[str, int] = {}
@@ -131,6 +154,7 @@ def load(cells: list[Cell], problems: list[str], skip: list[int], reply) -> tupl
         or not (index in skip or index in errors or cell.is_check or cell.names & set(problems))
     ]
     submission = types.ModuleType("__main__")
+    submission.display = print  # a notebook has it without an import
     sys.modules["__main__"] = submission
     answers: dict[str, object] = {}
     # A cell that needs one further down fails first; so those that failed get a second chance.
@@ -138,10 +162,8 @@ def load(cells: list[Cell], problems: list[str], skip: list[int], reply) -> tupl
         errors = {index: error for index, error in errors.items() if index not in waiting}
         for index in waiting:
             reply(cell=index)
-            try:
-                exec(compile(cells[index].source, f"cell {index + 1}", "exec"), submission.__dict__)
-            except BaseException as error:
-                errors[index] = describe(error)
+            if failed := cells[index].run(submission.__dict__):
+                errors[index] = failed
             for problem in problems:
                 if chosen.get(problem) == index and problem in submission.__dict__:
                     answers[problem] = submission.__dict__[problem]
@@ -157,9 +179,9 @@ def describe(error: BaseException) -> str:
 
 
 def call(answer: object, request: dict) -> str:
-    """The reply to one call, as a line of JSON: a value, an error's name, or that the value is not plain."""
+    """The reply to one call, as a line of JSON: a value, an error's name, or that there is no (plain) one."""
     if answer is None:
-        return json.dumps({"value": None})
+        return json.dumps({"missing": True})
     try:
         if request["probe"]:
             namespace: dict = {}

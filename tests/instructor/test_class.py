@@ -63,7 +63,7 @@ CLASS: dict[str, tuple[dict[str, str | None], tuple[int, ...], str]] = {
     ),
     "Dag": (
         {"conv_macs": f"{CONV}{OUT}    print(prod(kernel) * in_channels // groups * out_channels * prod(out))"},
-        (0, *FULL[1:]), "Not answered, or the function ends without a return.",
+        (0, *FULL[1:]), "Your function returns nothing for at least one hidden case. Is a `return` missing?",
     ),
     "Dora": ({"conv_macs": None}, (0, *FULL[1:]), "Not answered"),
     "Eun": ({"conv_macs": f"{CONV}    return prod(kernel) *"}, (0, *FULL[1:]), "SyntaxError"),
@@ -106,7 +106,7 @@ CLASS: dict[str, tuple[dict[str, str | None], tuple[int, ...], str]] = {
         (8, 6, 5, 2, 7), "You forget the shortcuts.",
     ),
     "Kai": ({"peak_elements": f"{PEAK}    return max(maps)"}, (8, 6, 5, 0, 7), "You take the largest map alone."),
-    "Lea": ({"peak_elements": f"{PEAK}    return '1000'"}, (8, 6, 5, 0, 7), "wrong type"),
+    "Lea": ({"peak_elements": f"{PEAK}    return '1000'"}, (8, 6, 5, 0, 7), "is a string and must be a whole number"),
     "Max": ({"peak_elements": f"{PEAK}    return 1000"}, (8, 6, 5, 0, 7), "Wrong for at least one hidden case."),
     "Mia": (
         {"name_the_count": f"{COUNT}    names = {{weights * size**2: 'MACs', 2 * weights * size**2: 'FLOPs',\n"
@@ -204,7 +204,9 @@ def name_the_count(*case):
 
 @pytest.mark.parametrize("name", ["budget", "block"])
 def test_the_solutions_of_the_other_assignments_get_full_points_and_the_hand_out_none(name, tmp_path):
-    hand_in(tmp_path / "in", "Ann", solved(name))
+    ann = solved(name)
+    ann["cells"] += [{"cell_type": "markdown", "source": ["My choice\n", "is 0.5."], "metadata": {}}]
+    hand_in(tmp_path / "in", "Ann", ann)
     stubs = {problem.name: problem.stub for problem in ASSIGNMENTS[name](SEED).problems}
     hand_in(tmp_path / "in", "Bo", solved(name, **stubs))
     assert main(["grade", name, str(tmp_path / "in"), "--seed", SEED, "--out", str(tmp_path / "out")]) == 0
@@ -213,3 +215,5 @@ def test_the_solutions_of_the_other_assignments_get_full_points_and_the_hand_out
     assert int(ann["points"]) == ASSIGNMENTS[name](SEED).points
     assert ann["remarks"] == ""
     assert bo["points"] == "0"
+    if ASSIGNMENTS[name](SEED).by_hand:
+        assert "My choice\nis 0.5." in (tmp_path / "out" / "by_hand.html").read_text()

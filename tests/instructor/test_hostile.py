@@ -82,6 +82,14 @@ COSTS_AN_ANSWER = {
     "kills everything": answer("import os, signal; os.kill(-1, signal.SIGKILL); os.kill(os.getpid(), signal.SIGKILL)"),
     "forks": answer("import os\nwhile True: os.fork()"),
     "starts threads": answer("import threading\nwhile True: threading.Thread(target=input).start()"),
+    "becomes a program": answer("import os; os.execv('/bin/sh', ['sh', '-c', 'echo 1; sleep 60'])"),
+    "makes folders and links": honest_after(
+        "import os\nmade = 0\nfor place in ('/', '/dev', '/dev/shm', '/dev/pts', '/usr', '/packages', '/book'):\n"
+        "    for make in (os.mkdir, os.mkfifo, os.mknod, lambda path: os.symlink('x', path)):\n"
+        "        try:\n            make(place + '/x')\n            made += 1\n        except OSError: pass\n"
+        "assert made"
+    ),
+    "writes to the terminal": honest_after("open('/dev/tty', 'w').write('hello')"),
     "starts a program": honest_after("import subprocess\nsubprocess.run(['true'])"),
     "fills memory by copying": answer("import os\nwhile True: os.posix_spawn('/usr/bin/true', ['true'], {})"),
     "fills the disk": answer("open('/tmp/x', 'w')"),
@@ -105,6 +113,9 @@ COSTS_AN_ANSWER = {
     "fills memory that no process maps": honest_after(
         "import ctypes\nif ctypes.CDLL(None).shmget(0, 10**6, 0o1600) < 0: raise OSError('refused')"
     ),
+    "fills memory with semaphores": honest_after(
+        "import ctypes\nif ctypes.CDLL(None).semget(0, 32000, 0o1600) < 0: raise OSError('refused')"
+    ),
     "makes a world of its own": honest_after(
         "import ctypes\nif ctypes.CDLL(None).unshare(0x10000000) < 0: raise OSError('refused')"
     ),
@@ -121,6 +132,10 @@ COSTS_AN_ANSWER = {
     "a deep answer": answer("deep = []\nfor _ in range(10**5): deep = [deep]\nreturn deep"),
     "an answer that contains itself": answer("loop = []; loop.append(loop); return loop"),
 }  # fmt: skip
+REPLIES = (
+    "import json, os, sys\nframe = sys._getframe()\n"
+    "while 'replies' not in frame.f_locals: frame = frame.f_back\nsend = frame.f_locals['replies'].write\n"
+)
 # These may spoil more of their own answers than conv_macs.
 COSTS_ITS_AUTHOR = {
     "forges a result on every descriptor": answer(
@@ -137,6 +152,19 @@ COSTS_ITS_AUTHOR = {
         extra="import sys\nframe = sys._getframe()\nwhile frame:\n"
         "    frame.f_globals['call'] = lambda *a, **k: '{\"value\": true}'\n    frame = frame.f_back",
         conv_macs=None,
+    ),
+    "tells a hidden case as a reason": answer(
+        f"{REPLIES}send(json.dumps({{'stopped': f'LEAK {{case}}'}}) + '\\n')\nreturn 1"
+    ),
+    "tells it as every other thing": answer(
+        f"{REPLIES}words = 'error', 'unreadable', 'missing', 'errors', 'cell'\n"
+        "send(json.dumps(dict.fromkeys(words, f'LEAK {case}')) + '\\n')\nreturn 1"
+    ),
+    "a remark of a million letters": solved(
+        extra=f"{REPLIES}send(json.dumps({{'errors': {{'9' * 10**5: 'x' * 10**5}}}}) + '\\n')", conv_macs=None
+    ),
+    "a cell whose number cannot be printed": solved(
+        extra=f"{REPLIES}send('{{\"cell\": ' + '9' * 4300 + '}}\\n')\nos._exit(0)", conv_macs=None
     ),
     "says that it is done": solved(
         extra="import os\nfor descriptor in range(3, 64):\n    try: os.write(descriptor, b'{\"errors\": [[[]]]}\\n')\n"
@@ -207,6 +235,15 @@ MANGLED = {
     "a cell that raises": (solved(extra="1 / 0"), ALL),
     "a cell that loops": (solved(extra="while True: pass"), ALL),
     "a cell that exits": (solved(extra="import os; os._exit(0)"), ALL),
+    "an error that no file can hold": (solved(extra="raise ValueError('\\ud800 \\u202e \\x1b[2J')"), ALL),
+    "fails before the rest of its cell": (
+        solved(extra="import matplotlib.pyplot as plt\nimport math as m", conv_macs=f"plt.plot()\nassert m\n{ANSWER}"),
+        ALL,
+    ),
+    "displays": (solved(conv_macs=f"display(1)\n{ANSWER}"), ALL),
+    "metadata that is none": (
+        {"cells": [{**each, "metadata": odd} for each in solved()["cells"] for odd in (None, {"instructor": 1})]}, ALL,
+    ),
     "a package that is not there": (solved(extra="import seaborn_that_nobody_has"), ALL),
     "a huge cell": (solved(extra="x = '" + "x" * 10_000_000 + "'"), ALL),
     "a cell of many lines": (solved(extra="x = 1\n" * 100_000), ALL),
@@ -272,7 +309,7 @@ def graded(tmp_path_factory):
     with (folder / "out" / "grades.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
     after = {name: content for name, content in snapshot(folder).items() if not name.startswith(str(folder / "out"))}
-    return rows, files == after, workers() - before
+    return rows, files == after, workers() - before, folder / "out" / "feedback"
 
 
 @pytest.mark.parametrize("name", COSTS_A_PART)
@@ -303,6 +340,13 @@ def test_the_neighbours_get_every_point(graded):
     assert not any(row["remarks"] for row in neighbours)
 
 
+def test_no_page_shows_what_a_taken_over_worker_says(graded):
+    for name in COSTS_ITS_AUTHOR:
+        page = (graded[3] / f"{name.replace(' ', '_')}.html").read_text()
+        assert "LEAK" not in page
+        assert len(page) < 20_000
+
+
 def test_no_file_has_changed(graded):
     assert graded[1]
 
@@ -331,7 +375,7 @@ def test_a_worker_ends_with_the_grader():
         "with Worker(sandboxed=True) as worker:\n"
         "    cell = {'cell_type': 'code', 'source': 'while True: pass'}\n"
         "    print('started', flush=True)\n"
-        "    worker.ask({'notebook': json.dumps({'cells': [cell]}), 'problems': [], 'skip': []}, 60)\n"
+        "    worker.ask({'notebook': json.dumps({'cells': [cell]}), 'problems': [], 'by_hand': [], 'skip': []}, 60)\n"
     )
     before = workers()
     grader = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE)

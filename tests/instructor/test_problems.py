@@ -16,7 +16,7 @@ from classroom import SEED
 from torch import nn
 
 from instructor.assignments import ASSIGNMENTS
-from instructor.grading import Key, alike, sentence
+from instructor.grading import Key, alike, compare, sentence
 from instructor.problem import Problem, plain, same, source
 from mobilenet_edu.architecture import from_table, mobilenet_v1, separable_block
 from mobilenet_edu.blocks import ConvBNReLU
@@ -234,10 +234,11 @@ def test_an_unanswered_stub_earns_nothing_and_is_called_unanswered(problem):
     exec(problem.stub, namespace)
     stub = namespace[problem.name]
     assert stub.__doc__ == problem.solution.__doc__
-    nothing = {part.name: [{"value": None}] * len(part.cases) for part in problem.parts}
-    for mark in Key(problem).mark(nothing):
-        assert mark.points == 0
-        assert "Not answered" in mark.comment
+    for outcome, comment in (({"missing": True}, "Not answered: no function"), ({"value": None}, "returns nothing")):
+        nothing = {part.name: [outcome] * len(part.cases) for part in problem.parts}
+        for mark in Key(problem).mark(nothing):
+            assert mark.points == 0
+            assert comment in mark.comment
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
@@ -284,3 +285,21 @@ def test_only_equal_types_are_the_same():
     assert not same(2.0, float("nan"))
     assert not same(2.0, 10**400)
     assert not same(2.0, "2.0")
+    assert not same([2.0], [2.01])
+    assert same([2.0], [2.01], tolerance=0.01)
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "comment"),
+    [
+        (6, 6.0, "The number is right, but it is a float."),
+        (6, 7.5, "is a floating-point number and must be a whole number"),
+        (6, "6", "is a string and must be a whole number"),
+        ("MACs", ["MACs"], "is a list and must be a string"),
+        (4.3217, 4.32, "Is something rounded"),
+        (4.3217, 4, "Wrong for at least one hidden case"),
+        ([[0.5, 224]], [[0.5, 192]], "Wrong for at least one hidden case"),
+    ],
+)
+def test_a_comment_says_in_which_way_an_answer_is_wrong(expected, got, comment):
+    assert comment in compare({"value": expected}, {"value": got})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
 from classroom import SEED
 
 from instructor.assignments import ASSIGNMENTS
-from instructor.grading import Graded, Mark
+from instructor.grading import UNKNOWN, Graded, Mark
 from instructor.reports import cell_html, feedback_page, harmless, page_names, summary_page, write_reports
 
 ASSIGNMENT = ASSIGNMENTS["budget"](SEED)
@@ -21,7 +22,7 @@ def graded(student: str, *, comment: str = "", remarks: tuple[str, ...] = (), fa
         for problem in ASSIGNMENT.problems
         for part in problem.parts
     ]
-    return Graded(student, f"{student}.ipynb", marks, list(remarks), failure)
+    return Graded(student, f"{student}.ipynb", marks, list(remarks), failure=failure)
 
 
 def rows(path) -> list[dict[str, str]]:
@@ -92,6 +93,47 @@ def test_the_summary_counts_who_got_a_part_and_which_mistakes_were_made():
     )
     assert "<td>1 of 3</td><td>2 × Forgot it.</td>" in page
     assert "3 students" in page
+
+
+def test_remarks_come_before_the_problems():
+    page = feedback_page(ASSIGNMENT, graded("Ann", comment="Wrong.", remarks=("There is no notebook.",)))
+    assert page.index("There is no notebook.") < page.index(ASSIGNMENT.problems[0].title)
+
+
+def test_the_summary_says_whose_wrong_answers_nobody_knows_yet():
+    page = summary_page(ASSIGNMENT, [graded("Ann", comment=UNKNOWN), graded("Bo", comment="Forgot it.")])
+    end = page.partition("Wrong answers without a name")[2]
+    assert "Ann" in end
+    assert "Bo" not in end
+
+
+def test_what_a_person_marks_stands_on_one_page_by_row_and_not_by_name(tmp_path):
+    question = ASSIGNMENT.by_hand[0]
+    ann, bo, cy = graded("Ann"), graded("Bo"), graded("Cy")
+    ann.texts = [question.task.replace("*(your text)*", "I choose <b>0.5</b>.\n\nIt fits.\x1b\ud800")]
+    bo.texts = [question.task]
+    write_reports(ASSIGNMENT, [ann, bo, cy], tmp_path)
+    page = (tmp_path / "by_hand.html").read_text(encoding="utf-8")
+    assert all(escape(what) in page for what, _ in question.rubric)
+    of_ann, of_bo, of_cy = page.split("<h3>")[1:]
+    assert "Row 2" in of_ann
+    assert "5 words" in of_ann
+    assert "I choose &lt;b&gt;0.5&lt;/b&gt;.\n\nIt fits." in of_ann
+    assert question.task[:40] not in page.partition("<h3>")[2]
+    assert "Nothing below the question" in of_bo
+    assert "Nothing below the question" in of_cy
+    assert not any(name in page for name in ("Ann", "Bo<", "Cy"))
+
+
+def test_without_a_question_for_a_person_there_is_no_such_page(tmp_path):
+    write_reports(ASSIGNMENTS["costs"](SEED), [], tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["feedback", "grades.csv", "summary.html"]
+
+
+def test_the_summary_tells_the_middle_of_the_class():
+    page = summary_page(ASSIGNMENT, [graded("Ann"), graded("Bo"), graded("Cy", comment="Wrong.")])
+    assert f"The middle one has {ASSIGNMENT.points} of {ASSIGNMENT.points} points." in page
+    assert "0 students." in summary_page(ASSIGNMENT, [])
 
 
 def test_a_feedback_page_names_no_other_student():

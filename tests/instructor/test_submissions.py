@@ -8,7 +8,14 @@ import unicodedata
 import pytest
 from classroom import hand_in
 
-from instructor.submissions import NOTEBOOK_AT_MOST, Submission, UnreadableError, find_submissions, natural
+from instructor.submissions import (
+    NOTEBOOK_AT_MOST,
+    Submission,
+    UnreadableError,
+    find_submissions,
+    natural,
+    printable,
+)
 
 
 def found(folder) -> dict[str, str | None]:
@@ -53,8 +60,22 @@ def test_a_student_without_a_notebook_is_listed(tmp_path):
     (tmp_path / "Ann" / "report.pdf").write_text("%PDF")
     (tmp_path / "Bo.docx").write_text("PK")
     assert found(tmp_path) == {"Ann": None, "Bo": None}
+    submission = find_submissions(tmp_path, "costs")[0]
+    assert [path.name for path in submission.others] == ["report.pdf"]
     with pytest.raises(UnreadableError, match="no notebook"):
-        find_submissions(tmp_path, "costs")[0].read()
+        submission.read()
+
+
+def test_an_ending_that_a_browser_added_does_not_matter(tmp_path):
+    hand_in(tmp_path, "Ann_costs", "{}").rename(tmp_path / "Ann_costs.ipynb.txt")
+    hand_in(tmp_path / "Bo", "costs", "{}").rename(tmp_path / "Bo" / "costs.IPYNB.json")
+    hand_in(tmp_path / "Bo", "costs (2)", "{}")
+    assert found(tmp_path) == {"Ann": "Ann_costs.ipynb.txt", "Bo": "Bo/costs (2).ipynb"}
+
+
+def test_a_name_keeps_its_letters_and_nothing_that_is_not_seen():
+    assert printable("علی\u200cرضا Bö") == "علی\u200cرضا Bö"
+    assert printable("a\nb\x1b[31m\u202ec\ud800") == "a�b�[31m�c�"
 
 
 def test_what_systems_leave_behind_is_no_student(tmp_path):
