@@ -10,9 +10,10 @@ This module needs nothing but the standard library.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from numbers import Real
+from typing import Literal, TypeAlias, get_args
 
 from mobilenet_edu.cost import (
     Cost,
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal["standard", "depthwise", "pointwise", "pooling", "classifier"]
+_KINDS = get_args(Kind)
 
 # Table 1 of the paper, as (output channels, stride): the first convolution, then the thirteen blocks. The table prints
 # stride 2 for the last depthwise layer; its own output size, and the released code, need stride 1.
@@ -73,6 +75,10 @@ class Layer:
         stride: 1 or 2.
         input_size: the paper's D_F, as ``(height, width)``.
         bias: whether the layer has a bias. Convolutions are followed by batch norm, so theirs is off by default.
+
+    Raises:
+        TypeError: an argument has the wrong type.
+        ValueError: a number below 1, an unknown kind, or a shape that is not of this kind.
     """
 
     name: str
@@ -83,6 +89,21 @@ class Layer:
     stride: int
     input_size: tuple[int, int]
     bias: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise ValueError(f"kind={self.kind!r} must be one of {', '.join(_KINDS)}")
+        _positive("in_channels", self.in_channels)
+        _positive("out_channels", self.out_channels)
+        check_kernel = _pair if self.kind == "pooling" else _positive
+        check_kernel("kernel_size", self.kernel_size)
+        _positive("stride", self.stride)
+        object.__setattr__(self, "input_size", _pair("input_size", self.input_size))
+        _boolean("bias", self.bias)
+        if self.kind == "depthwise" and self.out_channels != self.in_channels:
+            raise ValueError(f"out_channels={self.out_channels} must be in_channels={self.in_channels} if depthwise")
+        if self.kind == "pointwise" and self.kernel_size != 1:
+            raise ValueError(f"kernel_size={self.kernel_size} must be 1 if pointwise")
 
     @property
     def groups(self) -> int:
@@ -206,7 +227,7 @@ def dense_block(
 
 
 def from_table(
-    rows: Iterable[tuple[int, int]],
+    rows: Sequence[tuple[int, int]],
     block: Block,
     width_multiplier: float = 1.0,
     resolution: Size = 224,
@@ -221,8 +242,14 @@ def from_table(
 
     Raises:
         TypeError: an argument has the wrong type.
-        ValueError: a number below 1, or a ``width_multiplier`` that is not positive and finite or leaves no channel.
+        ValueError: a number below 1, a row that is no pair, or a ``width_multiplier`` that is not positive and finite
+            or leaves no channel.
     """
+    sequence = (tuple, list)
+    if not (isinstance(rows, sequence) and all(isinstance(row, sequence) and len(row) == 2 for row in rows)):
+        raise ValueError(f"rows={rows!r} must be a table of pairs (output channels, stride)")
+    if not callable(block):
+        raise TypeError(f"block={block!r} must be a function such as separable_block")
     _positive("num_classes", num_classes)
     _positive("in_channels", in_channels)
     _boolean("bias", bias)
@@ -233,6 +260,7 @@ def from_table(
     blocks = []
     size = stem.output_size
     for index, (full_channels, stride) in enumerate(rows):
+        _positive(f"rows[{index}][0]", full_channels)
         out_channels = _thin(full_channels, width_multiplier)
         blocks.append(block(f"blocks.{index}", channels, out_channels, stride, size, bias))
         channels, size = out_channels, blocks[-1][-1].output_size
@@ -302,9 +330,9 @@ def _thin(channels: int, width_multiplier: float) -> int:
 
 
 def _multiplier(width_multiplier: float) -> None:
-    if type(width_multiplier) not in (int, float):
+    if isinstance(width_multiplier, bool) or not isinstance(width_multiplier, Real):
         raise TypeError(
             f"width_multiplier={width_multiplier!r} must be a number, not {type(width_multiplier).__name__}"
         )
-    if not (math.isfinite(width_multiplier) and width_multiplier > 0):
+    if not 0 < width_multiplier < math.inf:
         raise ValueError(f"width_multiplier={width_multiplier!r} must be positive and finite")

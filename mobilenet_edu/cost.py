@@ -41,6 +41,9 @@ class Cost:
         input_elements: numbers in the tensors that the layers read.
         output_elements: numbers in the tensors that the layers write.
 
+    Raises:
+        TypeError, ValueError: a number that is no integer, or is negative.
+
     >>> conv2d_cost(16, 32, 3, (8, 8), padding=1) + linear_cost(32, 10)
     Cost(params=4938, macs=295232, input_elements=1056, output_elements=2058)
     """
@@ -49,6 +52,12 @@ class Cost:
     macs: int = 0
     input_elements: int = 0
     output_elements: int = 0
+
+    def __post_init__(self) -> None:
+        _integer("params", self.params, smallest=0)
+        _integer("macs", self.macs, smallest=0)
+        _integer("input_elements", self.input_elements, smallest=0)
+        _integer("output_elements", self.output_elements, smallest=0)
 
     @property
     def flops(self) -> int:
@@ -63,7 +72,7 @@ class Cost:
         _positive("bytes_per_element", bytes_per_element)
         elements = self.input_elements + self.output_elements + self.params
         if elements == 0:
-            raise ValueError("arithmetic_intensity needs a cost that moves at least one element, got Cost()")
+            raise ValueError(f"arithmetic_intensity needs a cost that moves at least one element, not {self}")
         return self.macs / (bytes_per_element * elements)
 
     def __add__(self, other: Cost) -> Cost:
@@ -290,9 +299,9 @@ def _positive(name: str, value: int) -> None:
 
 
 def _integer(name: str, value: int, smallest: int) -> None:
-    # `type(...) is int`, because True is an int to isinstance and 8.0 would be silently right until it is not.
+    # Not isinstance, to which True is an int. Nor NumPy's integers, which overflow.
     if type(value) is not int:
-        raise TypeError(f"{name}={value!r} must be an integer, not {type(value).__name__}")
+        raise TypeError(f"{name}={value!r} must be an int, not {type(value).__name__}")
     if value < smallest:
         raise ValueError(f"{name}={value!r} must be at least {smallest}")
 

@@ -1,7 +1,10 @@
 """Table 1 as data: its numbers, its multipliers, and what it refuses."""
 
+from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from mobilenet_edu.architecture import (
@@ -78,6 +81,8 @@ def test_the_multipliers_touch_what_they_say():
     assert thin.classifier.out_channels == full.classifier.out_channels == 1000
     assert small.weights == full.weights
     assert small.cost.params == full.cost.params
+    grey = mobilenet_v1(in_channels=1)
+    assert full.weights - grey.weights == 2 * 3 * 3 * 32
 
 
 def test_biases_add_one_parameter_an_output_channel_and_no_mac():
@@ -99,6 +104,12 @@ def test_equal_arguments_make_equal_architectures():
     assert all(isinstance(layer, Layer) for layer in mobilenet_v1().layers)
 
 
+@pytest.mark.parametrize("half", [np.float64(0.5), np.float32(0.5), Fraction(1, 2)])
+def test_a_width_multiplier_is_any_real_number(half):
+    assert mobilenet_v1(half) == mobilenet_v1(0.5)
+    assert mobilenet_v1(1) == mobilenet_v1(np.int64(1)) == mobilenet_v1()
+
+
 @pytest.mark.parametrize("architecture", ALL)
 @pytest.mark.parametrize(
     ("argument", "bad", "error", "message"),
@@ -106,18 +117,19 @@ def test_equal_arguments_make_equal_architectures():
         ("width_multiplier", "1", TypeError, "width_multiplier='1' must be a number, not str"),
         ("width_multiplier", None, TypeError, "width_multiplier=None must be a number"),
         ("width_multiplier", True, TypeError, "width_multiplier=True must be a number, not bool"),
+        ("width_multiplier", 1j, TypeError, "width_multiplier=1j must be a number, not complex"),
         ("width_multiplier", 0, ValueError, "width_multiplier=0 must be positive"),
         ("width_multiplier", -0.5, ValueError, "width_multiplier=-0.5 must be positive"),
         ("width_multiplier", float("nan"), ValueError, "width_multiplier=nan must be positive and finite"),
         ("width_multiplier", float("inf"), ValueError, "width_multiplier=inf must be positive and finite"),
         ("width_multiplier", 0.03, ValueError, "width_multiplier=0.03 must leave at least 1 of 32 channels"),
         ("resolution", 0, ValueError, "resolution=0 must be at least 1"),
-        ("resolution", 224.0, TypeError, "resolution=224.0 must be an integer"),
+        ("resolution", 224.0, TypeError, "resolution=224.0 must be an int, not float"),
         ("resolution", (224,), ValueError, r"resolution=\(224,\) must be an integer or a pair"),
         ("num_classes", 0, ValueError, "num_classes=0 must be at least 1"),
-        ("num_classes", "10", TypeError, "num_classes='10' must be an integer"),
+        ("num_classes", "10", TypeError, "num_classes='10' must be an int, not str"),
         ("in_channels", -3, ValueError, "in_channels=-3 must be at least 1"),
-        ("in_channels", 3.0, TypeError, "in_channels=3.0 must be an integer"),
+        ("in_channels", 3.0, TypeError, "in_channels=3.0 must be an int, not float"),
         ("bias", 1, TypeError, "bias=1 must be True or False"),
     ],
 )
@@ -131,3 +143,61 @@ def test_dense_and_separable_blocks_have_the_same_ends():
     for block in (separable_block, dense_block):
         layers = block(*arguments)
         assert (layers[0].in_channels, layers[-1].out_channels, layers[-1].output_size) == (8, 16, (5, 5))
+
+
+@pytest.mark.parametrize(
+    ("rows", "block", "error", "message"),
+    [
+        (5, dense_block, ValueError, "rows=5 must be a table of pairs"),
+        ((64, 1), dense_block, ValueError, r"rows=\(64, 1\) must be a table of pairs"),
+        ([(64, 1), (64,)], dense_block, ValueError, r"rows=.* must be a table of pairs \(output channels, stride\)"),
+        ([(64, 1), ("64", 1)], dense_block, TypeError, r"rows\[1\]\[0\]='64' must be an int, not str"),
+        ([(64.9, 1)], dense_block, TypeError, r"rows\[0\]\[0\]=64.9 must be an int"),
+        ([(0, 1)], dense_block, ValueError, r"rows\[0\]\[0\]=0 must be at least 1"),
+        ([(64, 0)], dense_block, ValueError, "stride=0 must be at least 1"),
+        ([(64, 1)], None, TypeError, "block=None must be a function such as separable_block"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(rows, block, error, message):
+    with pytest.raises(error, match=message):
+        from_table(rows, block)
+
+
+LAYER = Layer("x", "standard", 4, 4, 3, 1, (8, 8))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"kind": "Depthwise"}, ValueError, "kind='Depthwise' must be one of standard, depthwise, pointwise"),
+        ({"in_channels": 0}, ValueError, "in_channels=0 must be at least 1"),
+        ({"out_channels": True}, TypeError, "out_channels=True must be an int, not bool"),
+        ({"kernel_size": (3, 3)}, TypeError, r"kernel_size=\(3, 3\) must be an int, not tuple"),
+        ({"kernel_size": 0, "kind": "pooling"}, ValueError, "kernel_size=0 must be at least 1"),
+        ({"stride": 0.5}, TypeError, "stride=0.5 must be an int, not float"),
+        ({"input_size": (8, 8, 8)}, ValueError, r"input_size=\(8, 8, 8\) must be an integer or a pair"),
+        ({"bias": 1}, TypeError, "bias=1 must be True or False, not int"),
+        ({"kind": "depthwise", "out_channels": 8}, ValueError, "out_channels=8 must be in_channels=4 if depthwise"),
+        ({"kind": "pointwise"}, ValueError, "kernel_size=3 must be 1 if pointwise"),
+    ],
+)
+def test_a_layer_that_none_can_be_is_refused(changes, error, message):
+    with pytest.raises(error, match=message):
+        replace(LAYER, **changes)
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3, 5, 7])
+def test_a_layer_is_padded_so_that_an_odd_kernel_keeps_the_map(kernel_size):
+    assert replace(LAYER, kernel_size=kernel_size).output_size == (8, 8)
+    assert replace(LAYER, kernel_size=kernel_size, stride=2).output_size == (4, 4)
+
+
+def test_a_classifier_may_do_without_bias():
+    classifier = mobilenet_v1().classifier
+    assert classifier.cost.params - replace(classifier, bias=False).cost.params == 1000
+    assert classifier.weights == replace(classifier, bias=False).weights == 1_024_000
+
+
+@pytest.mark.parametrize("block", [separable_block, dense_block])
+def test_a_block_takes_one_number_for_a_square(block):
+    assert block("x", 4, 8, 2, 9, False) == block("x", 4, 8, 2, (9, 9), False)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -139,9 +140,9 @@ def test_pointwise_is_a_one_by_one_convolution():
 
 
 def test_a_separable_layer_is_its_two_steps_and_only_the_first_has_the_stride():
-    separable = depthwise_separable_conv2d_cost(6, 10, 3, (9, 8), stride=2, padding=1, bias=True)
-    first = depthwise_conv2d_cost(6, 3, (9, 8), stride=2, padding=1, bias=True)
-    assert separable == first + pointwise_conv2d_cost(6, 10, (5, 4), bias=True)
+    separable = depthwise_separable_conv2d_cost(6, 10, 3, (11, 8), stride=2, padding=1, dilation=2, bias=True)
+    first = depthwise_conv2d_cost(6, 3, (11, 8), stride=2, padding=1, dilation=2, bias=True)
+    assert separable == first + pointwise_conv2d_cost(6, 10, (5, 3), bias=True)
 
 
 @settings(derandomize=True, max_examples=500, deadline=None)
@@ -168,16 +169,17 @@ def test_costs_add_up():
     a, b = Cost(1, 2, 3, 4), Cost(10, 20, 30, 40)
     assert a + b == sum([a, b]) == sum([a, b], Cost()) == Cost(11, 22, 33, 44)
     assert a.flops == 4
-    with pytest.raises(TypeError):
-        a + 1
+    for add in (lambda: a + 1, lambda: 1 + a, lambda: sum([a, b], 1)):
+        with pytest.raises(TypeError):
+            add()
 
 
 def test_arithmetic_intensity_moves_everything_once():
     cost = Cost(params=10, macs=120, input_elements=20, output_elements=30)
     assert cost.arithmetic_intensity() == 120 / (4 * 60)
     assert cost.arithmetic_intensity(bytes_per_element=1) == 2.0
-    with pytest.raises(ValueError, match="at least one element"):
-        Cost().arithmetic_intensity()
+    with pytest.raises(ValueError, match=r"at least one element, not Cost\(params=0, macs=5,"):
+        Cost(macs=5).arithmetic_intensity()
 
 
 def test_depthwise_intensity_without_weights_is_a_constant():
@@ -221,33 +223,60 @@ CALLS = {
     linear_cost: {"in_features": 4, "out_features": 4},
     batch_norm2d_cost: {"channels": 4},
     reduction_ratio: {"out_channels": 4, "kernel_size": 3},
+    Cost(1, 1, 1, 1).arithmetic_intensity: {"bytes_per_element": 4},
 }
 ARGUMENTS = [(function, name) for function, arguments in CALLS.items() for name in arguments]
 TAKES_A_PAIR = {"kernel_size", "input_size", "stride", "padding", "dilation"}
 
 
 @pytest.mark.parametrize(("function", "name"), ARGUMENTS, ids=lambda value: getattr(value, "__name__", value))
-@pytest.mark.parametrize("bad", [2.0, True, "3", None, float("nan")], ids=repr)
+@pytest.mark.parametrize("bad", [2.0, True, "3", None, float("nan"), np.int64(3)], ids=repr)
 def test_what_is_no_integer_is_refused_by_name(function, name, bad):
-    with pytest.raises(TypeError, match=rf"{name}=.* must be an integer, not {type(bad).__name__}"):
+    with pytest.raises(TypeError, match=rf"^{name}=.* must be an int, not {type(bad).__name__}"):
         function(**CALLS[function] | {name: bad})
     if name in TAKES_A_PAIR:
-        with pytest.raises(TypeError, match=rf"{name}=.* must be an integer"):
+        with pytest.raises(TypeError, match=rf"^{name}=.* must be an int, not"):
             function(**CALLS[function] | {name: (2, bad)})
 
 
 @pytest.mark.parametrize(("function", "name"), ARGUMENTS, ids=lambda value: getattr(value, "__name__", value))
 def test_what_no_convolution_can_have_is_refused_by_name(function, name):
     for bad in (-1,) if name == "padding" else (0, -1):
-        with pytest.raises(ValueError, match=rf"{name}={bad} must be at least"):
+        with pytest.raises(ValueError, match=rf"^{name}={bad} must be at least"):
             function(**CALLS[function] | {name: bad})
+        if name in TAKES_A_PAIR:
+            with pytest.raises(ValueError, match=rf"^{name}={bad} must be at least"):
+                function(**CALLS[function] | {name: (2, bad)})
     if name in TAKES_A_PAIR:
         for bad in ((), (3,), (3, 3, 3)):
-            with pytest.raises(ValueError, match=rf"{name}=.* must be an integer or a pair"):
+            with pytest.raises(ValueError, match=rf"^{name}=.* must be an integer or a pair"):
                 function(**CALLS[function] | {name: bad})
 
 
-@pytest.mark.parametrize("function", [conv2d_cost, depthwise_conv2d_cost, pointwise_conv2d_cost, linear_cost])
+@pytest.mark.parametrize("name", ["params", "macs", "input_elements", "output_elements"])
+def test_a_cost_is_made_of_integers_from_zero(name):
+    for bad in (1.0, True, None, np.int64(3)):
+        with pytest.raises(TypeError, match=rf"^{name}=.* must be an int, not {type(bad).__name__}"):
+            Cost(**{name: bad})
+    with pytest.raises(ValueError, match=f"{name}=-1 must be at least 0"):
+        Cost(**{name: -1})
+
+
+def test_numbers_of_any_size_stay_exact():
+    huge = 10**30
+    assert conv2d_cost(huge, huge, 3, huge, padding=1).macs == 9 * 10**120
+
+
+TAKES_A_BIAS = [
+    conv2d_cost,
+    depthwise_conv2d_cost,
+    pointwise_conv2d_cost,
+    depthwise_separable_conv2d_cost,
+    linear_cost,
+]
+
+
+@pytest.mark.parametrize("function", TAKES_A_BIAS)
 def test_a_bias_that_is_not_a_bool_is_refused(function):
     for bad in (1, None, "yes"):
         with pytest.raises(TypeError, match=r"bias=.* must be True or False"):
@@ -259,6 +288,8 @@ def test_groups_must_divide_both_channel_counts():
         conv2d_cost(32, 33, 3, 8, groups=3)
     with pytest.raises(ValueError, match="groups=3 must divide out_channels=32"):
         conv2d_cost(33, 32, 3, 8, groups=3)
+    with pytest.raises(ValueError, match="groups=8 must divide in_channels=4"):
+        conv2d_cost(4, 8, 3, 8, groups=8)
 
 
 def test_a_kernel_larger_than_the_padded_input_is_refused():
