@@ -1,7 +1,7 @@
 """The building blocks of MobileNet V1 as PyTorch modules.
 
-Tensors are (N, C, H, W). Every convolution is padded by half its kernel, so stride 1 keeps the map's size and stride 2
-halves it, rounding up.
+Tensors are (N, C, H, W). Every convolution is padded by half its kernel, so with an odd kernel, as all of the paper's
+are, stride 1 keeps the map's size and stride 2 halves it, rounding up.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ConvBNReLU(nn.Sequential):
 
 
 class DepthwiseSeparableConv2d(nn.Sequential):
-    """A depthwise 3×3 and a pointwise convolution, each followed by batch norm and an activation (figure 3, right).
+    """A depthwise and a pointwise convolution, each followed by batch norm and an activation (figure 3, right).
 
     Maps (N, ``in_channels``, H, W) to (N, ``out_channels``, ⌈H / stride⌉, ⌈W / stride⌉). Submodules are named
     ``depthwise`` and ``pointwise``.
@@ -57,10 +57,11 @@ class DepthwiseSeparableConv2d(nn.Sequential):
         out_channels: int,
         stride: int = 1,
         *,
+        kernel_size: int = 3,
         bias: bool = False,
         activation: Callable[[], nn.Module] = nn.ReLU,
     ) -> None:
-        depthwise = DepthwiseConv2d(in_channels, 3, stride, bias=bias)
+        depthwise = DepthwiseConv2d(in_channels, kernel_size, stride, bias=bias)
         pointwise = PointwiseConv2d(in_channels, out_channels, bias=bias)
         super().__init__(
             OrderedDict(

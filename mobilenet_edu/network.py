@@ -24,9 +24,15 @@ class MobileNet(nn.Module):
 
     Maps images (N, in_channels, H, W) to logits (N, num_classes). The architecture's resolution does not bind the
     network: a global average pooling takes any input of at least 1×1 pixels.
+
+    Raises:
+        TypeError: ``architecture`` is none.
+        ValueError: a block is neither one convolution nor a depthwise and a pointwise one.
     """
 
     def __init__(self, architecture: Architecture, activation: Activation = nn.ReLU) -> None:
+        if not isinstance(architecture, Architecture):
+            raise TypeError(f"architecture={architecture!r} must be an Architecture, such as mobilenet_v1()")
         super().__init__()
         self.architecture = architecture
         self.stem = _convolution(architecture.stem, activation)
@@ -83,11 +89,15 @@ class ShallowMobileNet(_Named):
 def _block(layers: tuple[Layer, ...], activation: Activation) -> nn.Module:
     if len(layers) == 1:
         return _convolution(layers[0], activation)
+    kinds = [layer.kind for layer in layers]
+    if kinds != ["depthwise", "pointwise"]:
+        raise ValueError(f"a block of {kinds} must be one convolution, or a depthwise and a pointwise one")
     depthwise, pointwise = layers
     return DepthwiseSeparableConv2d(
         depthwise.in_channels,
         pointwise.out_channels,
         depthwise.stride,
+        kernel_size=depthwise.kernel_size,
         bias=depthwise.bias,
         activation=activation,
     )

@@ -74,12 +74,19 @@ def test_a_block_is_convolution_norm_activation_twice():
     assert [type(module) for module in modules] == 2 * [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]
     assert [(modules[i].groups, modules[i].kernel_size) for i in (0, 3)] == [(4, (3, 3)), (1, (1, 1))]
     assert [name for name, _ in ConvBNReLU(nn.Conv2d(1, 1, 1)).named_children()] == ["conv", "norm", "activation"]
+    assert all(str(modules[i]) == str(nn.BatchNorm2d(channels)) for i, channels in ((1, 4), (4, 8)))
+
+
+def test_the_kernel_belongs_to_the_depthwise_step():
+    block = DepthwiseSeparableConv2d(4, 8, stride=2, kernel_size=5)
+    assert (block.depthwise.conv.kernel_size, block.depthwise.conv.padding) == ((5, 5), (2, 2))
+    assert block.pointwise.conv.kernel_size == (1, 1)
 
 
 def test_every_activation_is_the_one_that_was_asked_for_and_an_object_of_its_own():
-    block = DepthwiseSeparableConv2d(4, 8, activation=nn.ReLU6)
+    block = DepthwiseSeparableConv2d(4, 8, activation=nn.GELU)
     activations = [block.depthwise.activation, block.pointwise.activation]
-    assert [type(activation) for activation in activations] == [nn.ReLU6, nn.ReLU6]
+    assert [type(activation) for activation in activations] == [nn.GELU, nn.GELU]
     assert activations[0] is not activations[1]
 
 
@@ -163,9 +170,16 @@ def test_folding_leaves_its_arguments_as_they_were():
     assert folded.weight.data_ptr() != conv.weight.data_ptr()
 
 
-def test_a_norm_of_other_channels_is_refused():
-    with pytest.raises(ValueError, match="norm has 4 channels and must have 5, as conv writes"):
-        fold_batch_norm(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(4))
+def test_a_folded_convolution_is_where_the_two_were():
+    with torch.device("meta"):
+        conv, norm = nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5)
+    assert fold_batch_norm(conv, norm).weight.is_meta
+
+
+@pytest.mark.parametrize("channels", [1, 4, 6])
+def test_a_norm_of_other_channels_is_refused(channels):
+    with pytest.raises(ValueError, match=f"norm has {channels} channels and must have 5, as conv writes"):
+        fold_batch_norm(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(channels))
 
 
 def test_a_norm_without_running_statistics_is_refused():

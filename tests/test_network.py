@@ -1,10 +1,20 @@
 """The built networks against the data that they are built from: names, shapes, parameters, any input size."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
-from mobilenet_edu.architecture import conv_mobilenet, mobilenet_v1, shallow_mobilenet
+from mobilenet_edu.architecture import (
+    TABLE_1,
+    Layer,
+    conv_mobilenet,
+    from_table,
+    mobilenet_v1,
+    separable_block,
+    shallow_mobilenet,
+)
 from mobilenet_edu.network import ConvMobileNet, MobileNet, MobileNetV1, ShallowMobileNet
 
 NETWORKS = [(MobileNetV1, mobilenet_v1), (ConvMobileNet, conv_mobilenet), (ShallowMobileNet, shallow_mobilenet)]
@@ -97,6 +107,18 @@ def test_any_input_size_gives_finite_logits(network, size):
     assert logits.isfinite().all()
 
 
+@pytest.mark.parametrize("network", [MobileNetV1, ConvMobileNet, ShallowMobileNet])
+def test_the_classifier_reads_the_mean_of_each_map(network):
+    torch.manual_seed(0)
+    model = network(10, 0.25)  # in training mode, in which batch norm keeps the maps from vanishing
+    images = torch.randn(2, 3, 65, 97)
+    with torch.no_grad():
+        maps = model.blocks(model.stem(images))
+        assert maps.shape[2:] == (3, 4)
+        expected = maps.mean((2, 3)) @ model.classifier.weight.T + model.classifier.bias
+        torch.testing.assert_close(model(images), expected)
+
+
 def test_every_parameter_learns():
     torch.manual_seed(0)
     model = MobileNetV1(10, 0.25)
@@ -129,11 +151,50 @@ def test_a_network_keeps_the_data_that_it_was_built_from():
     assert list(model.state_dict()) == list(built(ConvMobileNet).state_dict())
 
 
+def test_a_network_has_the_kernels_of_its_data():
+    def with_5x5(*arguments):
+        depthwise, pointwise = separable_block(*arguments)
+        return replace(depthwise, kernel_size=5), pointwise
+
+    data = from_table(TABLE_1, with_5x5, 0.25)
+    model = built(MobileNet, data)
+    assert model.blocks[3].depthwise.conv.kernel_size == (5, 5)
+    assert parameters(model) == data.cost.params
+
+
+@pytest.mark.parametrize(("kind", "kernel_size"), [("depthwise", 3), ("pointwise", 1)])
+def test_a_block_may_be_a_single_convolution_of_any_kind(kind, kernel_size):
+    def single(name, in_channels, out_channels, stride, size, bias):
+        return (Layer(name, kind, in_channels, out_channels, kernel_size, stride, size, bias),)
+
+    data = from_table([(32, 2), (32, 1)], single)
+    conv = built(MobileNet, data).blocks[0].conv
+    assert conv.groups == (32 if kind == "depthwise" else 1)
+    assert (conv.kernel_size, conv.padding) == ((kernel_size,) * 2, (kernel_size // 2,) * 2)
+
+
+def test_a_block_that_it_cannot_build_is_refused():
+    def twice(name, in_channels, out_channels, stride, size, bias):
+        first = Layer(f"{name}.a", "standard", in_channels, out_channels, 3, stride, size, bias)
+        return first, Layer(f"{name}.b", "standard", out_channels, out_channels, 3, 1, first.output_size, bias)
+
+    with pytest.raises(
+        ValueError, match=r"a block of \['standard', 'standard'\] must be one convolution, or a depthwise"
+    ):
+        built(MobileNet, from_table(TABLE_1, twice, 0.25))
+
+
+@pytest.mark.parametrize("bad", [1000, mobilenet_v1])
+def test_what_is_no_architecture_is_refused(bad):
+    with pytest.raises(TypeError, match=r"architecture=.* must be an Architecture, such as mobilenet_v1"):
+        MobileNet(bad)
+
+
 @pytest.mark.parametrize("network", [MobileNetV1, ConvMobileNet, ShallowMobileNet])
 def test_bad_numbers_are_refused_by_name(network):
     with pytest.raises(ValueError, match="num_classes=0 must be at least 1"):
         network(0)
     with pytest.raises(ValueError, match=r"width_multiplier=0\.01 must leave at least 1 of 32 channels"):
         network(10, 0.01)
-    with pytest.raises(TypeError, match="in_channels=True must be an integer, not bool"):
+    with pytest.raises(TypeError, match="in_channels=True must be an int, not bool"):
         network(10, in_channels=True)
