@@ -38,6 +38,7 @@ def conv2d_loops(
     Maps an image (M, H, W) with filters (N, M / groups, K_h, K_w) to (N, H_out, W_out).
 
     Raises:
+        TypeError: tensors of several dtypes, or a setting that is no integer.
         ValueError: shapes that do not fit together, or a kernel larger than the padded image.
     """
     _check_shapes(image, weight, bias, groups, dimensions=3)
@@ -110,6 +111,11 @@ def depthwise_conv2d(
 
     Maps (B, M, H, W) with filters (M, K_h, K_w) to (B, M, H_out, W_out).
     """
+    if filters.dim() != 3 or images.dim() != 4 or len(filters) != images.shape[1]:
+        raise ValueError(
+            f"filters of shape {tuple(filters.shape)} must be one matrix for each channel "
+            f"of the images of shape {tuple(images.shape)}"
+        )
     return conv2d_im2col(images, filters[:, None], None, stride, padding, dilation, groups=len(filters))
 
 
@@ -118,6 +124,7 @@ def pointwise_conv2d(images: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor
 
     Maps (B, M, H, W) with a matrix (N, M) to (B, N, H, W).
     """
+    _check_matrix(matrix, images.shape[1])
     return torch.einsum("nm,bmhw->bnhw", matrix, images)
 
 
@@ -141,6 +148,7 @@ def separable_kernel(filters: torch.Tensor, matrix: torch.Tensor) -> torch.Tenso
 
     Filters (M, K_h, K_w) and a matrix (N, M) make a kernel (N, M, K_h, K_w).
     """
+    _check_matrix(matrix, len(filters))
     return matrix[:, :, None, None] * filters
 
 
@@ -163,6 +171,12 @@ def nearest_separable_kernel(weight: torch.Tensor, depth_multiplier: int = 1) ->
     return filters, scaled.permute(1, 0, 2).reshape(N, M * rank)
 
 
+def _check_matrix(matrix: torch.Tensor, channels: int) -> None:
+    # A single column would be stretched over all channels, without a word.
+    if matrix.dim() != 2 or matrix.shape[1] != channels:
+        raise ValueError(f"matrix of shape {tuple(matrix.shape)} must have a column for each of {channels} channels")
+
+
 def _check_shapes(
     image: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, groups: int, dimensions: int
 ) -> None:
@@ -171,6 +185,8 @@ def _check_shapes(
             f"the image of shape {tuple(image.shape)} must have {dimensions} dimensions "
             f"and the weight of shape {tuple(weight.shape)} must have 4"
         )
+    if len(dtypes := {tensor.dtype for tensor in (image, weight, bias) if tensor is not None}) > 1:
+        raise TypeError(f"image, weight and bias must have one dtype, not {' and '.join(sorted(map(str, dtypes)))}")
     _positive("groups", groups)
     channels, filters = image.shape[-3], weight.shape[0]
     if channels % groups or filters % groups:

@@ -213,10 +213,37 @@ def test_settings_that_no_convolution_has_are_refused_by_name(from_scratch, sett
             from_scratch(image, torch.zeros(1, 1, 2, 2), **{setting: value})
 
 
+@pytest.mark.parametrize("filters", [(4, 3, 3), (1, 3, 3), (2, 1, 3, 3), (3, 3)])
+def test_depthwise_filters_are_one_for_each_channel(filters):
+    with pytest.raises(ValueError, match=r"must be one matrix for each channel of the images of shape \(1, 2, 5, 5\)"):
+        depthwise_conv2d(torch.zeros(1, 2, 5, 5), torch.zeros(filters))
+
+
+@pytest.mark.parametrize("matrix", [(3, 1), (3, 4), (3, 2, 1, 1), (2,)])
+def test_a_pointwise_matrix_has_a_column_for_each_channel(matrix):
+    for call in (
+        lambda: pointwise_conv2d(torch.zeros(1, 2, 5, 5), torch.zeros(matrix)),
+        lambda: separable_kernel(torch.zeros(2, 3, 3), torch.zeros(matrix)),
+    ):
+        with pytest.raises(ValueError, match=r"matrix of shape .* must have a column for each of 2 channels"):
+            call()
+
+
 @pytest.mark.parametrize("multiplier", [0, -1])
 def test_a_separable_kernel_has_at_least_one_filter_a_channel(multiplier):
     with pytest.raises(ValueError, match=f"depth_multiplier={multiplier} must be at least 1"):
         nearest_separable_kernel(torch.zeros(2, 1, 3, 3), multiplier)
+
+
+@pytest.mark.parametrize("from_scratch", [conv2d_loops, conv2d_im2col])
+def test_tensors_of_two_types_are_refused_before_anything_is_cut_off(from_scratch):
+    image = torch.ones(1, 4, 4, dtype=torch.int64)
+    image = image if from_scratch is conv2d_loops else image[None]
+    weight, bias = torch.full((1, 1, 2, 2), 0.3), torch.full((1,), 0.3)
+    for tensors in ((image, weight), (image, weight.long(), bias)):
+        with pytest.raises(TypeError, match=r"must have one dtype, not torch\.float32 and torch\.int64"):
+            from_scratch(*tensors)
+    assert from_scratch(image, torch.ones_like(weight, dtype=torch.int64)).unique().tolist() == [4]
 
 
 def test_the_result_has_the_type_of_the_image():
