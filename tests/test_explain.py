@@ -14,7 +14,7 @@ from torch import nn
 
 from mobilenet_edu.architecture import mobilenet_v1
 from mobilenet_edu.counting import CONVENTIONS, INGREDIENTS, explain, ingredients
-from mobilenet_edu.network import MobileNetV1
+from mobilenet_edu.network import ConvMobileNet, MobileNetV1
 
 SCRIPT = Path(__file__).parents[1] / "experiments" / "counters.py"
 specification = importlib.util.spec_from_file_location("counters", SCRIPT)
@@ -112,6 +112,22 @@ def test_an_ambiguous_number_names_all_that_fit():
     assert explain(conv, (3, 6, 6), 3457) == []
 
 
+def test_the_paper_counts_the_dense_twin_without_its_classifier():
+    with torch.device("meta"):
+        twin = ConvMobileNet()
+    assert explain(twin, (3, 224, 224), 4_866_269_184) == [
+        "MACs without linear layers: MACs of convolutions and linear layers - MACs of linear layers"
+    ]
+
+
+def test_a_larger_batch_has_more_macs_but_no_more_parameters():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
+    params, weights = 8 * 27 + 8 + 16, 8 * 27
+    assert named(explain(model, (3, 6, 6), params, batch_size=8)) == {"parameters"}
+    assert named(explain(model, (3, 6, 6), weights, batch_size=8)) == {"weights, as the paper counts parameters"}
+    assert "fvcore" in named(explain(model, (3, 6, 6), 8 * (weights * 16 + 2 * 8 * 16), batch_size=8))
+
+
 def test_a_formula_leaves_out_what_the_network_does_not_have():
     of = ingredients(nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.ReLU()), (3, 6, 6))
     formulas = {name: convention.formula(of) for name, convention in BY_NAME.items()}
@@ -148,6 +164,50 @@ def test_what_it_does_not_understand_is_refused_by_name(model, name):
         explain(model, (1, 8, 8), 64)
 
 
+class Unused(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.used, self.unused = nn.Conv2d(1, 1, 3), nn.Conv2d(1, 1, 3, 2)
+
+    def forward(self, x):
+        return self.used(x)
+
+
+TWICE = nn.Conv2d(1, 1, 1)
+TIED = nn.Sequential(nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1))
+TIED[1].weight = TIED[0].weight
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Unused(), "'unused.weight', which is used 0 times"),
+        (nn.Sequential(TWICE, TWICE), "'0.weight', which is used 2 times"),
+        (TIED, "'0.weight', which is used 2 times"),
+    ],
+)
+def test_a_parameter_that_is_not_used_exactly_once_is_refused(model, message):
+    with pytest.raises(NotImplementedError, match=message):
+        explain(model, (1, 8, 8), 64)
+
+
+def test_a_layer_may_be_called_by_keyword():
+    class Keyword(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 2, 3)
+
+        def forward(self, x):
+            return self.conv(input=x)
+
+    assert ingredients(Keyword(), (1, 8, 8)) == ingredients(nn.Conv2d(1, 2, 3), (1, 8, 8))
+
+
+def test_a_model_is_a_built_module():
+    with pytest.raises(TypeError, match=r"model=.* must be a built nn.Module"):
+        explain(MobileNetV1, (3, 8, 8), 64)
+
+
 def test_the_model_is_left_as_it_was():
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -162,11 +222,11 @@ def test_the_model_is_left_as_it_was():
 @pytest.mark.parametrize(
     ("number", "batch_size", "error", "message"),
     [
-        (1.0, 1, TypeError, "number=1.0 must be an integer"),
-        ("569M", 1, TypeError, "number='569M' must be an integer"),
+        (1.0, 1, TypeError, "number=1.0 must be an int"),
+        ("569M", 1, TypeError, "number='569M' must be an int"),
         (-1, 1, ValueError, "number=-1 must be at least 0"),
         (1, 0, ValueError, "batch_size=0 must be at least 1"),
-        (1, True, TypeError, "batch_size=True must be an integer"),
+        (1, True, TypeError, "batch_size=True must be an int"),
     ],
 )
 def test_bad_input_is_refused_by_name(number, batch_size, error, message):
