@@ -107,6 +107,22 @@ def test_a_gap_that_is_left_is_not_an_error():
         assert "gap, `...`" in verdict_of(answer).text
 
 
+def test_an_ellipsis_in_an_index_is_no_gap():
+    def wrong(height, width):
+        return int(np.zeros((height, width))[..., 1:].size)
+
+    def raises(height, width):
+        ...  # left from the stub, and without effect
+        return np.zeros(1)[..., height:][0]
+
+    def indexes_beside_a_gap(height, width):
+        return np.zeros(1)[..., height:] + ...
+
+    assert verdict_of(wrong).outcome == "wrong"
+    assert verdict_of(raises).outcome == "error"
+    assert verdict_of(indexes_beside_a_gap).outcome == "not answered"
+
+
 def test_a_known_mistake_is_told_its_sentence_and_one_failing_call():
     verdict = verdict_of(lambda height, width: height + width)
     assert (verdict.outcome, verdict.mistake) == ("wrong", "half the way round")
@@ -211,8 +227,8 @@ def test_types_are_compared_inside_of_containers_too():
     assert not same({"a": 1}, {"a": True})
     assert not same({"a": 1}, {"b": 1})
     assert not same([], [1])
-    assert not same(Cost(1, 2), Cost(1, 2.0))
-    assert same(Cost(1, 2), Cost(1, 2))
+    assert not same(Mistake("m", 1, len), Mistake("m", 1.0, len))
+    assert same(Mistake("m", 1, len), Mistake("m", 1, len))
 
 
 def test_floats_are_compared_to_nine_digits_and_all_else_exactly():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import io
 import signal
+import textwrap
 import threading
 import traceback
 from collections.abc import Callable
@@ -86,10 +89,21 @@ def describe(failure: BaseException, answer: Callable[..., Any]) -> str:
 
 
 def has_hole(answer: Callable[..., Any]) -> bool:
-    """Whether the code still holds a ``...`` to fill."""
+    """Whether the code still holds a ``...`` to fill. That of an index, as in ``image[..., :3]``, is none."""
 
-    def holes(code: CodeType) -> bool:
-        return any(const is ... or (isinstance(const, CodeType) and holes(const)) for const in code.co_consts)
+    def ellipses(code: CodeType) -> bool:
+        return any(const is ... or (isinstance(const, CodeType) and ellipses(const)) for const in code.co_consts)
 
     code = getattr(answer, "__code__", None)
-    return isinstance(code, CodeType) and holes(code)
+    return isinstance(code, CodeType) and ellipses(code) and not _has_ellipses_only_in_indices(answer)
+
+
+def _has_ellipses_only_in_indices(answer: Callable[..., Any]) -> bool:
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(answer)))
+    except (OSError, SyntaxError):  # a function without a file or a cell, or a piece of a line
+        return False
+    ellipses = {node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value is ...}
+    statements = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # alone, it does nothing
+    indices = {part for node in ast.walk(tree) if isinstance(node, ast.Subscript) for part in ast.walk(node.slice)}
+    return ellipses - statements <= indices
