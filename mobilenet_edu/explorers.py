@@ -14,9 +14,10 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-from mobilenet_edu.architecture import mobilenet_v1
+from mobilenet_edu.architecture import Architecture, mobilenet_v1
 from mobilenet_edu.cost import (
     Cost,
+    _integer,
     conv2d_cost,
     depthwise_conv2d_cost,
     depthwise_separable_conv2d_cost,
@@ -47,6 +48,8 @@ class Control:
     slider: bool = True
 
     def __post_init__(self) -> None:
+        if type(self.step) is int:
+            _integer(self.name, self.value, self.smallest)
         steps = (self.value - self.smallest) / self.step
         if not self.smallest <= self.value <= self.largest or abs(steps - round(steps)) > 1e-9:
             raise ValueError(
@@ -117,6 +120,12 @@ def separable_layer(
     separable: 52,283,392 MACs, 266,752 parameters
     separable / standard = 1/512 + 1/9 = 521/4608 = 0.1131: the separable layer needs 8.84 times fewer MACs.
     """
+    controls = (
+        Control("in_channels", "in_channels (M)", in_channels, 1, 2048),
+        Control("out_channels", "out_channels (N)", out_channels, 1, 2048),
+        Control("kernel_size", "kernel_size (D_K)", kernel_size, 1, 15, 2),
+        Control("map_size", "map size (D_F)", map_size, 1, 224),
+    )
     costs = _layer_costs(in_channels, out_channels, kernel_size, map_size)
     results = {f"{name}-macs": f"{cost.macs:,}" for name, cost in costs.items()}
     results |= {f"{name}-params": f"{cost.params:,}" for name, cost in costs.items()}
@@ -129,12 +138,7 @@ def separable_layer(
     return Explorer(
         calculator="layer",
         title="Standard or separable",
-        controls=(
-            Control("in_channels", "in_channels (M)", in_channels, 1, 2048),
-            Control("out_channels", "out_channels (N)", out_channels, 1, 2048),
-            Control("kernel_size", "kernel_size (D_K)", kernel_size, 1, 15, 2),
-            Control("map_size", "map size (D_F)", map_size, 1, 224),
-        ),
+        controls=controls,
         columns=("layer", "MACs", "parameters"),
         rows=tuple((name, (f"{name}-macs", f"{name}-params")) for name in LAYERS),
         results=results,
@@ -163,6 +167,20 @@ def network(
     ...
     """
     architecture = mobilenet_v1(width_multiplier, resolution, num_classes)
+    controls = (
+        Control(
+            "width_multiplier",
+            "width multiplier (α)",
+            width_multiplier,
+            WIDTH_MULTIPLIERS[0],
+            WIDTH_MULTIPLIERS[-1],
+            0.05,
+        ),
+        Control("resolution", "resolution", resolution, RESOLUTIONS[0], RESOLUTIONS[-1], 32),
+        Control("num_classes", "classes", num_classes, 1, 100_000, slider=False),
+        Control("budget_macs", "budget (million MACs)", budget_macs, 1, 10_000, slider=False),
+        Control("budget_params", "budget (million parameters)", budget_params, 1, 1_000, slider=False),
+    )
     total = architecture.cost
     by_kind = architecture.cost_by_kind() | {"all": total}
     results = {}
@@ -171,7 +189,7 @@ def network(
         results[f"{kind}-params"] = f"{by_kind[kind].params:,}"
         results[f"{kind}-macs-share"] = f"{_fixed(Fraction(100 * by_kind[kind].macs, total.macs), 2)} %"
         results[f"{kind}-params-share"] = f"{_fixed(Fraction(100 * by_kind[kind].params, total.params), 2)} %"
-    largest, together = _activations(width_multiplier, resolution)
+    largest, together = _activations(architecture)
     results["summary"] = (
         f"{_against(total.macs, budget_macs, 'MACs')}; {_against(total.params, budget_params, 'parameters')}. "
         f"Activations in float32: {_fixed(Fraction(4 * together, 10**6), 2)} MB for the outputs of all convolutions "
@@ -180,20 +198,7 @@ def network(
     return Explorer(
         calculator="network",
         title="MobileNet V1 against a budget",
-        controls=(
-            Control(
-                "width_multiplier",
-                "width multiplier (α)",
-                width_multiplier,
-                WIDTH_MULTIPLIERS[0],
-                WIDTH_MULTIPLIERS[-1],
-                0.05,
-            ),
-            Control("resolution", "resolution", resolution, RESOLUTIONS[0], RESOLUTIONS[-1], 32),
-            Control("num_classes", "classes", num_classes, 1, 100_000, slider=False),
-            Control("budget_macs", "budget (million MACs)", budget_macs, 1, 10_000, slider=False),
-            Control("budget_params", "budget (million parameters)", budget_params, 1, 1_000, slider=False),
-        ),
+        controls=controls,
         columns=("layers", "MACs", "of MACs", "parameters", "of parameters"),
         rows=tuple(
             (kind, (f"{kind}-macs", f"{kind}-macs-share", f"{kind}-params", f"{kind}-params-share"))
@@ -216,11 +221,10 @@ def _layer_costs(in_channels: int, out_channels: int, kernel_size: int, map_size
     }
 
 
-def _activations(width_multiplier: float, resolution: int) -> tuple[int, int]:
+def _activations(architecture: Architecture) -> tuple[int, int]:
     """Elements of the largest output of a convolution, and of all of them together."""
-    layers = mobilenet_v1(width_multiplier, resolution).layers
-    outputs = [layer.cost.output_elements for layer in layers if layer.is_convolution]
-    return max(outputs), sum(outputs)
+    outputs = [layer.cost.output_elements for layer in architecture.layers if layer.is_convolution]
+    return max(outputs), architecture.activation_elements
 
 
 @cache
@@ -236,7 +240,7 @@ def _network_table() -> dict[str, list[int]]:
                 *(cost.macs for cost in costs),
                 *(cost.params for cost in costs),
                 architecture.classifier.in_channels,
-                *_activations(width_multiplier, resolution),
+                *_activations(architecture),
             ]
     return table
 

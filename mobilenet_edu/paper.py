@@ -31,7 +31,14 @@ from mobilenet_edu.architecture import (
     mobilenet_v1,
     shallow_mobilenet,
 )
-from mobilenet_edu.cost import Cost, conv2d_cost, conv_output_size, depthwise_separable_conv2d_cost, linear_cost
+from mobilenet_edu.cost import (
+    Cost,
+    _positive,
+    conv2d_cost,
+    conv_output_size,
+    depthwise_separable_conv2d_cost,
+    linear_cost,
+)
 
 __all__ = [
     "TABLE_1_AS_PRINTED",
@@ -425,13 +432,16 @@ def peer_layers(name: str, resolution: int | None = None) -> tuple[tuple[str, Co
     ``resolution`` defaults to the one that the network was published with.
 
     Raises:
-        KeyError: no such network.
+        TypeError, ValueError: no such network, or a resolution that it cannot have.
 
     >>> sum((cost for _, cost in peer_layers("VGG16")), Cost()).macs
     15470264320
     """
+    if name not in _peers():
+        raise ValueError(f"name={name!r} must be one of {', '.join(_peers())}")
     peer = _peers()[name]
     channels, size = 3, peer["resolution"] if resolution is None else resolution
+    _positive("resolution", size)
     costs: list[tuple[str, Cost]] = []
     for kind, *numbers in peer["layers"]:
         if kind == "conv":

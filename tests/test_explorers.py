@@ -51,6 +51,18 @@ def test_a_budget_is_kept_or_not(macs, verdict):
     assert summary.startswith(f"568,740,352 MACs, {verdict} the budget of {macs} million;")
 
 
+def test_both_budgets_are_compared_and_reaching_one_is_keeping_it():
+    summary = explorers.network(budget_macs=600, budget_params=4).results["summary"]
+    assert "MACs, within the budget of 600 million; 4,231,976 parameters, over the budget of 4 million." in summary
+    assert explorers._against(4 * 10**6, 4, "parameters") == "4,000,000 parameters, within the budget of 4 million"
+
+
+def test_activations_are_told_in_millions_of_bytes():
+    summary = explorers.network().results["summary"]
+    assert "20.17 MB for the outputs of all convolutions together, 3.21 MB for the largest one" in summary
+    assert (4 * 5_042_688, 4 * 112 * 112 * 64) == (20_170_752, 3_211_264)
+
+
 @pytest.mark.parametrize("make", [explorers.separable_layer, explorers.network])
 def test_two_runs_show_the_same(make):
     assert make()._repr_html_() == make()._repr_html_()
@@ -83,9 +95,25 @@ class TestHtml:
         (lambda: explorers.separable_layer(in_channels=0), "in_channels=0 must be at least 1"),
         (lambda: explorers.separable_layer(map_size=225), "map_size=225 must be from 1 to 224 in steps of 1"),
         (lambda: explorers.network(0.33), "width_multiplier=0.33 must be from 0.25 to 1 in steps of 0.05"),
+        (lambda: explorers.network(0.2), "width_multiplier=0.2 must be from 0.25 to 1"),
         (lambda: explorers.network(resolution=200), "resolution=200 must be from 96 to 288 in steps of 32"),
     ],
 )
 def test_what_the_inputs_do_not_offer_is_refused(call, error):
     with pytest.raises(ValueError, match=error):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: explorers.separable_layer(kernel_size="3"), "kernel_size='3' must be an int, not str"),
+        (lambda: explorers.network(resolution=(224, 224)), r"resolution=\(224, 224\) must be an int, not tuple"),
+        (lambda: explorers.network("1.0"), "width_multiplier='1.0' must be a number, not str"),
+        (lambda: explorers.network(budget_macs="300"), "budget_macs='300' must be an int, not str"),
+        (lambda: explorers.network(budget_params=True), "budget_params=True must be an int, not bool"),
+    ],
+)
+def test_what_is_no_number_is_refused(call, error):
+    with pytest.raises(TypeError, match=error):
         call()

@@ -164,7 +164,10 @@ def test_a_conventions_own_numbers():
 
 def test_the_checkpoints_parameters_come_out_one_way():
     ways = [set(f.agrees) for f in paper.figures("Checkpoints") if f.quantity.endswith("parameters")]
-    assert set.intersection(*ways) == {"weights, biases and three numbers a channel of batch norm, 1001 classes"}
+    (way,) = set.intersection(*ways)
+    assert way == "weights, biases and three numbers a channel of batch norm, 1001 classes"
+    full = dict(figure("Checkpoints", "1.0 MobileNet-224, parameters").counts)[way]
+    assert full == 4_209_088 + 1024 + 1001 + 3 * (4_231_976 - 4_209_088 - 1000) // 2
 
 
 def test_table_2_is_reproduced_by_the_bare_weights_and_its_swapped_digits_do_not_add_up():
@@ -180,6 +183,8 @@ def test_table_2_is_reproduced_by_the_bare_weights_and_its_swapped_digits_do_not
     swapped = sum(printed) - Fraction("1.19") + Fraction("1.91")
     assert round(float(swapped), 1) == 100.0
     assert "share of all learned parameters" not in shares["Conv 1×1, parameters"].agrees
+    learned = [dict(f.counts)["share of all learned parameters"] for f in shares.values() if "parameters" in f.quantity]
+    assert sum(learned) == 1
 
 
 def test_sixteen_networks_were_released_with_their_own_accuracies():
@@ -243,6 +248,21 @@ def test_the_peers_mult_adds():
     assert round(peer("SqueezeNet", 224).macs / 10**6) == 819
     convolutions = sum(cost.macs for kind, cost in paper.peer_layers("VGG16") if kind == "conv")
     assert round(convolutions / 10**6) == 15347
+    googlenet = dict(figure("Table 8", "GoogLeNet, mult-adds").counts)
+    assert googlenet["MACs"] - googlenet["MACs of the convolutions"] == 1024 * 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "resolution", "error", "message"),
+    [
+        ("VGG", None, ValueError, "name='VGG' must be one of VGG16, AlexNet, SqueezeNet, GoogLeNet"),
+        ("VGG16", (224, 224), TypeError, r"resolution=\(224, 224\) must be an int, not tuple"),
+        ("AlexNet", 0, ValueError, "resolution=0 must be at least 1"),
+    ],
+)
+def test_a_peer_that_is_none_is_refused(name, resolution, error, message):
+    with pytest.raises(error, match=message):
+        paper.peer_layers(name, resolution)
 
 
 def macs_in_torch(model, size):

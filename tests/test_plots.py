@@ -1,5 +1,4 @@
 import itertools
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -59,7 +58,8 @@ def test_kinds_of_convolution_differ_without_colour():
 
 
 def test_lines_start_with_the_colours_of_the_layers():
-    with plt.style.context(Path(plots.__file__).with_name("book.mplstyle")):
+    with plt.rc_context():
+        plots.use_style()
         cycle = [colour.upper() for colour in plt.rcParams["axes.prop_cycle"].by_key()["color"]]
     assert [f"#{colour}".replace("##", "#") for colour in cycle[:4]] == list(plots.COLORS.values())[:4]
 
@@ -72,6 +72,18 @@ def test_the_drawn_network_has_a_bar_for_each_convolution_to_scale():
     plt.close()
     convolutions = [layer for layer in network.layers if layer.is_convolution]
     assert np.allclose(bars, [(layer.out_channels, layer.output_size[0]) for layer in convolutions])
+    assert [patch.get_hatch() for patch in axes.patches] == [plots.HATCHES[layer.kind] for layer in convolutions]
+    for before, after in itertools.pairwise(axes.patches):
+        assert before.get_x() + before.get_width() < after.get_x()
+
+
+def test_the_drawn_network_names_each_size_once_and_each_kind():
+    _, axes = plt.subplots()
+    plots.draw_network(axes, architecture.mobilenet_v1())
+    kinds = [text.get_text() for text in axes.get_legend().get_texts()]
+    plt.close()
+    assert [text.get_text() for text in axes.texts] == ["112×112", "56×56", "28×28", "14×14", "7×7"]
+    assert kinds == ["standard", "depthwise", "pointwise"]
 
 
 def test_the_grid_writes_each_number():
@@ -80,3 +92,13 @@ def test_the_grid_writes_each_number():
     written = [text.get_text() for text in axes.texts]
     plt.close()
     assert written == ["1", "-2", "0.5", "4"]
+    assert axes.get_title() == "numbers"
+
+
+@pytest.mark.parametrize("values", [[[1, -2], [0.5, 4]], [[0, 0], [0, 0]], [[-1000, 1000]]])
+def test_the_grid_stays_light_under_its_black_numbers(values):
+    _, axes = plt.subplots()
+    plots.annotate_grid(axes, values, "numbers")
+    image = axes.images[0]
+    plt.close()
+    assert image.cmap(image.norm(np.array(values, dtype=float)))[..., :3].min() > 0.5
