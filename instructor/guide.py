@@ -30,17 +30,17 @@ LECTURE = (
 )
 LAB = (
     (10, "Pairs open chapter 5 in Colab and run the set-up cell; one types, the other asks why"),
-    (20, "Before you start: the three recall questions, then exercise 5.1"),
-    (30, "Build the block for any kernel (exercise 5.4); the checker says what is wrong"),
+    (25, "Before you start: the three recall questions; then the sections on batch norm and on the block"),
+    (25, "Build the block for any kernel (exercise 5.4); the checker says what is wrong"),
     (15, "All together: which mistakes did the checker name, and how did you find them?"),
-    (30, "Find the parameters that never train (exercise 5.5)"),
-    (15, "Each pair writes one sentence about what it would check in somebody else's network"),
+    (35, "The block whose count is wrong; then the modules of a client's network that never run (exercise 5.5)"),
+    (10, "Each pair writes one sentence about what it would check in somebody else's network"),
 )
 # (minutes in class, what happens, chapters read at home, assignment or capstone done at home)
 TWO_WEEKS = (
     (90, "The lecture above", (1, 2), None),
     (90, "Recall, then the exercises of chapter 2 in pairs; `costs` is handed out", (3, 4), None),
-    (90, "What can the pair not do? Chapter 3's last question on the board; chapter 4's claims, checked", (), "costs"),
+    (90, "What can the pair not do? Chapter 3's dense kernel on the board; chapter 4's claims, checked", (5,), "costs"),
     (120, "The lab above; `block` is handed out", (6,), "block"),
     (
         90,
@@ -49,6 +49,21 @@ TWO_WEEKS = (
         "budget",
     ),
     (90, "Measure on the laptops in the room, and explain why they differ (chapter 9)", (9,), "capstone"),
+)
+THIRD_WEEK = (
+    (
+        90,
+        "Every pair tries a recipe; one vote, on validation data; then the test set is opened, once (chapter 8)",
+        (8,),
+        None,
+    ),
+    (
+        90,
+        "Fold a batch norm and quantise eight numbers by hand; who finds the channel that did it? (chapter 10)",
+        (10,),
+        None,
+    ),
+    (90, "Read the cost in a paper that a student brings, and find out what was counted (chapter 12)", (11, 12), None),
 )
 MINUTES_AT_HOME = {"costs": 150, "block": 180, "budget": 180, "capstone": 480}
 
@@ -76,10 +91,10 @@ def plan(steps: tuple[tuple[int, str], ...]) -> str:
     return table(("minutes", "what happens"), [*steps, (f"**{total}**", "**in all**")])
 
 
-def two_weeks() -> str:
+def meetings(steps: tuple[tuple, ...], first: int = 1) -> str:
     lines, in_class, at_home = [], 0, 0
     known = chapters()
-    for number, (minutes, what, read, task) in enumerate(TWO_WEEKS, 1):
+    for number, (minutes, what, read, task) in enumerate(steps, first):
         home = sum(int(known[chapter]["minutes"]) for chapter in read) + MINUTES_AT_HOME.get(task, 0)
         in_class, at_home = in_class + minutes, at_home + home
         reading = [f"chapter {chapter}" for chapter in read]
@@ -100,7 +115,8 @@ def assignments() -> str:
 TABLES = {
     "lecture": lambda: plan(LECTURE),
     "lab": lambda: plan(LAB),
-    "two weeks": two_weeks,
+    "two weeks": lambda: meetings(TWO_WEEKS),
+    "third week": lambda: meetings(THIRD_WEEK, first=len(TWO_WEEKS) + 1),
     "chapters": lambda: table(
         ("chapter", "title", "minutes", "afterwards a reader can"),
         [(number, each["link"], each["minutes"], each["goals"]) for number, each in chapters().items()],

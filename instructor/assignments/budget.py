@@ -1,4 +1,4 @@
-"""Assignment 3: choose a network under a budget and defend it. Chapters 6, 7 and 9; plain Python."""
+"""Assignment 3: choose a network under a budget and defend it. Chapters 6 and 7; plain Python."""
 
 from __future__ import annotations
 

@@ -42,9 +42,10 @@ def test_the_short_plans_add_up_and_fit(name, hours):
 
 def test_the_two_weeks_add_up_and_name_every_assignment_and_the_capstone():
     table = rows("two weeks")
-    for column in (1, 4):
-        total, said = minutes([row[column] for row in table])
-        assert total == said
+    for plan in (table, rows("third week")):
+        for column in (1, 4):
+            total, said = minutes([row[column] for row in plan])
+            assert total == said
     assert len(table) - 1 == 2 * 3  # three meetings a week
     home = " ".join(row[3] for row in table)
     assert all(f"`{name}`" in home for name in [*ASSIGNMENTS, "capstone"])
@@ -54,7 +55,10 @@ def test_the_two_weeks_add_up_and_name_every_assignment_and_the_capstone():
 
 def test_reading_at_home_takes_what_the_chapters_say():
     known = {row[0]: int(row[2]) for row in rows("chapters")}
-    for row in rows("two weeks")[:-1]:
+    meetings = [*rows("two weeks")[:-1], *rows("third week")[:-1]]
+    assert [int(row[0]) for row in meetings] == list(range(1, len(meetings) + 1))
+    assert sorted(re.findall(r"chapter (\d+)", " ".join(row[3] for row in meetings)), key=int) == list(known)
+    for row in meetings:
         read = sum(known[chapter] for chapter in re.findall(r"chapter (\d+)", row[3]))
         done = sum(each for name, each in guide.MINUTES_AT_HOME.items() if f"`{name}`" in row[3])
         assert read + done == int(row[4])
