@@ -61,6 +61,13 @@ def test_each_mistake_is_told_its_own_sentence(exercise):
 
 
 @each_exercise
+def test_a_failing_call_is_short_enough_to_try_it(exercise):
+    for mistake in exercise.mistakes:
+        call = exercise.verdict(mistake.wrong).text.rpartition(f"{exercise.name}(")[2]
+        assert len(call) <= 300, call
+
+
+@each_exercise
 def test_mistakes_have_distinct_names_and_sentences(exercise):
     assert len(exercise.mistakes) >= 2
     assert len({mistake.name for mistake in exercise.mistakes}) == len(exercise.mistakes)

@@ -48,7 +48,12 @@ both cells again and read what the check says. Leave out the `2 *`, for example,
         Mistake(
             "padding on one side",
             "You padded one side only. The padding lies left and right, above and below: count it twice.",
-            lambda size, K, S, P: max(0, (size + P - K) // S + 1),
+            lambda size, K, S, P: (size + P - K) // S + 1,
+        ),
+        Mistake(
+            "forgot the padding",
+            "You left out the padding. It makes the row longer on both sides before the kernel slides over it.",
+            lambda size, K, S, P: (size - K) // S + 1,
         ),
         Mistake(
             "forgot the first place",
@@ -64,6 +69,11 @@ both cells again and read what the check says. Leave out the `2 *`, for example,
             "size divided by stride",
             "You divided the size by the stride. That is right only where the padding makes up for the kernel's width.",
             lambda size, K, S, P: -(-size // S),
+        ),
+        Mistake(
+            "size divided by stride, rounded down",
+            "`size // stride` knows neither the kernel nor the padding. It is right only where the two cancel.",
+            lambda size, K, S, P: size // S,
         ),
         Mistake(
             "forgot the stride",
@@ -117,6 +127,10 @@ def _last_product(image, kernel, stride):
     K = len(kernel)
     corner = [[kernel[i][j] if (i, j) == (K - 1, K - 1) else 0 for j in range(K)] for i in range(K)]
     return _slid(image, corner, stride)
+
+
+def _last_row(image, kernel, stride):
+    return _slid(image, [[0] * len(kernel)] * (len(kernel) - 1) + [kernel[-1]], stride)
 
 
 @exercise(
@@ -179,6 +193,11 @@ def correlate_lists(image, kernel, stride):
             "You keep only the last product. Add all of them up.",
             _last_product,
         ),
+        Mistake(
+            "kept the last row",
+            "You keep only the last row of the kernel, as if the sum began again at 0 in every row.",
+            _last_row,
+        ),
     ),
     reasoning="""The output at (y, x) belongs to the window that begins at (y · stride, x · stride). Kernel number (i,
 j) lies on the pixel i rows and j columns further on. Nothing is turned: the indices of kernel and image grow
@@ -234,13 +253,23 @@ def _output(change):
     return wrong
 
 
+def _sides(side_of):
+    """A wrong answer: the right shapes, but each side of the output is ``side_of(side, kernel, stride, padding)``."""
+
+    def wrong(input_shape, out_channels, *how):
+        weight, output = _shapes_of_a_real_layer(input_shape, out_channels, *how)
+        return weight, (*output[:2], *(side_of(side, *how) for side in input_shape[2:]))
+
+    return wrong
+
+
 @exercise(
     title="The two shapes of a layer",
     goal=3,
     level=3,
     minutes=8,
-    task="""Return two shapes as a pair of tuples: that of the layer's weight and that of its output. The input's
-shape is `(batch, channels, height, width)`; the kernel is square.""",
+    task="""Return two shapes of an `nn.Conv2d`, as a pair of tuples: that of its weight, then that of its output. The
+input's shape is `(batch, channels, height, width)`; the kernel is square.""",
     hints=(
         "How many kernels does the layer hold, and in how many stacks? And what is one output map for?",
         "The weight is (output channels, input channels, kernel, kernel). The output keeps the batch, has the output "
@@ -293,6 +322,36 @@ shape is `(batch, channels, height, width)`; the kernel is square.""",
             "width before height",
             "You swapped height and width. PyTorch writes (batch, channels, height, width).",
             _output(lambda output, shape: (*output[:2], output[3], output[2])),
+        ),
+        Mistake(
+            "a square output",
+            "Your output is square: you used the height for both sides. Work out the width too.",
+            _output(lambda output, shape: (*output[:3], output[2])),
+        ),
+        Mistake(
+            "no batch",
+            "Your output has lost the batch. Each picture goes through on its own, and all of them come out.",
+            _output(lambda output, shape: output[1:]),
+        ),
+        Mistake(
+            "forgot the padding",
+            "You left out the padding. It makes each side longer before the kernel slides over it.",
+            _sides(lambda side, K, S, P: (side - K) // S + 1),
+        ),
+        Mistake(
+            "padding on one side",
+            "You padded one side only. The padding lies left and right, above and below: count it twice.",
+            _sides(lambda side, K, S, P: (side + P - K) // S + 1),
+        ),
+        Mistake(
+            "forgot the stride",
+            "You forgot the stride: the kernel does not stop at every pixel.",
+            _sides(lambda side, K, S, P: side + 2 * P - K + 1),
+        ),
+        Mistake(
+            "the output first",
+            "You gave the output's shape first. Asked for are the weight's, then the output's.",
+            lambda *case: _shapes_of_a_real_layer(*case)[::-1],
         ),
     ),
     reasoning="""Each of the output maps needs one kernel for each input map, which gives the weight's four numbers.
@@ -387,9 +446,25 @@ padding.""",
             lambda images, weight: F.conv2d(images, weight.flip(0, 1, 2, 3)),
         ),
         Mistake(
+            "reversed the channels alone",
+            "You reversed the outputs and the channels. A kernel's rows and columns are the *last* two dimensions.",
+            lambda images, weight: F.conv2d(images, weight.flip(0, 1)),
+        ),
+        Mistake(
+            "a quarter turn",
+            "You turned the kernel by a quarter. Half a turn is two quarters.",
+            lambda images, weight: F.conv2d(images, torch.rot90(weight, 1, (2, 3))),
+        ),
+        Mistake(
             "turned the output",
-            "You turned the output. Then every number is still that of the kernel as it was, only in another place.",
+            "Your numbers are those of the kernel as it was, in turned places. That happens when the output is turned, "
+            "or both the images and the kernel.",
             lambda images, weight: F.conv2d(images, weight).flip(2, 3),
+        ),
+        Mistake(
+            "turned the images",
+            "Your numbers are right, but they lie in turned places. Turn the kernel, and nothing else.",
+            lambda images, weight: F.conv2d(images.flip(2, 3), weight),
         ),
     ),
     reasoning="""`F.conv2d` computes a cross-correlation. A convolution is the cross-correlation with the turned
@@ -413,6 +488,14 @@ def _by_tracing_back(layers):
     for kernel, stride in reversed(layers):
         first, last = first * stride, last * stride + kernel - 1
     return last - first + 1
+
+
+def _field(layers, grows_by=lambda kernel: kernel - 1):
+    field, step = 1, 1
+    for kernel, stride in layers:
+        field += grows_by(kernel) * step
+        step *= stride
+    return field
 
 
 def _own_stride_first(layers):
@@ -454,7 +537,7 @@ edges of the map.""",
         "of the image, as the product of all strides before it.",
         "Before the first layer, a pixel sees itself: `field, step = 1, 1`.",
     ),
-    cases=((((3, 1),),), (((3, 1), (3, 1)),), (((3, 2), (3, 1)),), (((3, 2), (3, 1), (3, 2), (3, 1)),), ((),)),
+    cases=((((3, 1),),), (((3, 1), (3, 1)),), (((3, 2), (3, 1)),), (((3, 2), (3, 1), (3, 2), (3, 1)),)),
     random_case=_random_stack,
     covers={
         "a stride before another layer": lambda layers: any(stride > 1 for _, stride in layers[:-1]),
@@ -467,7 +550,22 @@ edges of the map.""",
         Mistake(
             "added the kernels",
             "You added up the kernels. Neighbouring windows overlap: each further layer adds only its kernel less one.",
-            lambda layers: sum(kernel for kernel, _ in layers) or 1,
+            lambda layers: sum(kernel for kernel, _ in layers),
+        ),
+        Mistake(
+            "the whole kernel",
+            "Each of your layers adds its whole kernel. One of its pixels is in the field already: add `kernel - 1`.",
+            lambda layers: _field(layers, grows_by=lambda kernel: kernel),
+        ),
+        Mistake(
+            "starts at nothing",
+            "Your field is a pixel short: it starts at 0. Before the first layer a number sees itself: 1 pixel.",
+            lambda layers: _field(layers) - 1,
+        ),
+        Mistake(
+            "from the wrong end",
+            "You went through the stack from the wrong end. A stride spreads the layers that come *after* it.",
+            lambda layers: _field(layers[::-1]),
         ),
         Mistake(
             "forgot the strides",

@@ -58,6 +58,17 @@ weight.""",
             lambda M, N, K, bias: M * N * (K[0] * K[1] + bias),
         ),
         Mistake(
+            "a bias for each weight",
+            "You gave each weight a bias. A bias is added once all products of an output number are added up: one "
+            "number for each output map.",
+            lambda M, N, K, bias: M * N * K[0] * K[1] * (2 if bias else 1),
+        ),
+        Mistake(
+            "one bias for the layer",
+            "You gave the whole layer one bias. Each output map has its own.",
+            lambda M, N, K, bias: M * N * K[0] * K[1] + bias,
+        ),
+        Mistake(
             "a bias for each input map",
             "Your bias belongs to the input maps. It is added to the output: one number for each output map.",
             lambda M, N, K, bias: M * N * K[0] * K[1] + (M if bias else 0),
@@ -66,6 +77,11 @@ weight.""",
             "square kernel",
             "Your kernel is square: you used its height twice. Multiply height by width.",
             lambda M, N, K, bias: M * N * K[0] ** 2 + (N if bias else 0),
+        ),
+        Mistake(
+            "square kernel, from its width",
+            "Your kernel is square: you used its width twice. Multiply height by width.",
+            lambda M, N, K, bias: M * N * K[1] ** 2 + (N if bias else 0),
         ),
         Mistake(
             "one kernel an output map",
@@ -141,6 +157,12 @@ def least_milliseconds(macs, gflops):
             "seconds",
             "These are seconds. A second has a thousand milliseconds.",
             lambda macs, gflops: 2 * macs / (gflops * 10**9),
+        ),
+        Mistake(
+            "billions of operations",
+            "You counted the network's operations in billions. The next line turns the machine's billions into single "
+            "operations, so count single ones here too.",
+            lambda macs, gflops: 1000 * (2 * macs / 10**9) / (gflops * 10**9),
         ),
         Mistake(
             "pictures a second",
@@ -277,6 +299,45 @@ the input are pairs `(height, width)`; stride, padding and groups are single num
             "You forgot the padding. It makes room for more places of the kernel, and its zeros are multiplied too.",
             lambda M, N, K, size, stride, padding, groups: _weights(M, N, K, groups) * _positions(size, K, stride, 0),
         ),
+        Mistake(
+            "padding on one side",
+            "You padded one side only. The padding lies left and right, above and below: count it twice.",
+            lambda M, N, K, size, stride, padding, groups: (
+                _weights(M, N, K, groups) * prod(map(lambda side, k: (side + padding - k) // stride + 1, size, K))
+            ),
+        ),
+        Mistake(
+            "forgot the stride",
+            "You forgot the stride. The kernel does not stop at every pixel, and it works only where it stops.",
+            lambda M, N, K, size, stride, padding, groups: _weights(M, N, K, groups) * _positions(size, K, 1, padding),
+        ),
+        Mistake(
+            "forgot the first place",
+            "You counted the steps between the kernel's places. There is one place more than steps: the first.",
+            lambda M, N, K, size, stride, padding, groups: (
+                _weights(M, N, K, groups) * prod(map(lambda side, k: (side + 2 * padding - k) // stride, size, K))
+            ),
+        ),
+        Mistake(
+            "size divided by stride",
+            "You divided the input's size by the stride. That is the output's size only where the padding makes up for "
+            "the kernel.",
+            lambda M, N, K, size, stride, padding, groups: (
+                _weights(M, N, K, groups) * (size[0] // stride) * (size[1] // stride)
+            ),
+        ),
+        Mistake(
+            "one output map",
+            "You counted one output map. The layer writes out_channels of them, each with kernels of its own.",
+            lambda M, N, K, size, stride, padding, groups: (
+                _weights(M, 1, K, groups) * _positions(size, K, stride, padding)
+            ),
+        ),
+        Mistake(
+            "one input map",
+            "You counted one input map. A filter has a kernel for each of the in_channels / groups maps that it sees.",
+            lambda M, N, K, size, stride, padding, groups: _weights(1, N, K) * _positions(size, K, stride, padding),
+        ),
     ),
     reasoning="""One number of the output is a sum of products, one for each number under the kernel in each map that
 the filter sees. The output has `out_channels` maps of `height * width` numbers. Multiply the two counts.""",
@@ -384,6 +445,22 @@ what belongs on the layer's data sheet: the pair (parameters, MACs).""",
             _sheet(lambda weights, *_: weights, _right_macs),
         ),
         Mistake(
+            "always a bias",
+            "You counted a bias that is not there. With `bias=False` the layer has weights alone.",
+            _sheet(lambda weights, filters, *_: weights + filters, _right_macs),
+        ),
+        Mistake(
+            "FLOPs instead of MACs",
+            "You gave FLOPs. A multiplication with its addition is *one* MAC, although it is two FLOPs.",
+            _sheet(_right_params, lambda *n: 2 * _right_macs(*n)),
+            misconception="1 MAC = 1 FLOP",
+        ),
+        Mistake(
+            "MACs of one map",
+            "You counted the MACs of one output map. The layer writes out_channels of them.",
+            _sheet(_right_params, lambda *n: _right_macs(*n) // n[1]),
+        ),
+        Mistake(
             "output channels twice",
             "You multiplied by all numbers of the output. The weights have the output channels in them already.",
             _sheet(_right_params, lambda *n: _right_macs(*n) * n[1]),
@@ -441,9 +518,9 @@ def _layer_macs(side, M, N, K, stride):
     level=4,
     minutes=15,
     unit="pixels",
-    task="""A client's chip can spend `budget` MACs on the first layer of a network. The layer has square kernels,
-padding `kernel_size // 2` and the given stride. Return the side of the largest *square* picture that stays within the
-budget, or 0 if none does.""",
+    task="""A client's chip can spend `budget` MACs on the first layer of a network. The layer has square kernels with
+an odd side, padding `kernel_size // 2` and the given stride. Return the side of the largest *square* picture that
+stays within the budget, or 0 if none does.""",
     hints=(
         "You can compute the cost for any side. Which sides are worth trying?",
         "The cost is kernel² × input channels × output channels × output side², and it never falls as the picture "
@@ -468,8 +545,8 @@ budget, or 0 if none does.""",
     mistakes=(
         Mistake(
             "input size",
-            "You paid for every pixel of the picture. The layer pays for the pixels that it writes; with a stride "
-            "those are fewer, so the picture may be larger.",
+            "This is the side of the *output* that you can afford. The layer pays for the pixels that it writes; with "
+            "a stride those are fewer than the picture's, so the picture may be larger.",
             lambda *case: _searched(*case, lambda side, M, N, K, stride: K * K * M * N * side * side),
             misconception="cost from the input's size although the stride is 2",
         ),
@@ -497,6 +574,11 @@ budget, or 0 if none does.""",
                 *case, lambda side, M, N, K, stride: K * K * M * N * conv_output_size(side, K, stride, K // 2)
             ),
         ),
+        Mistake(
+            "kernel not squared",
+            "You counted one side of the kernel. A square kernel has kernel_size² numbers.",
+            lambda *case: _searched(*case, lambda side, M, N, K, stride: _layer_macs(side, M, N, K, stride) // K),
+        ),
     ),
     reasoning="""The cost grows with the output's side in steps, so trying one side after the other finds the last one
 that is affordable. You can also solve for it: the affordable pixels are budget / (kernel² × channels), their square
@@ -519,17 +601,13 @@ def largest_picture(in_channels, out_channels, kernel_size, stride, budget):
 
 
 def _random_network(rng: Random) -> tuple:
-    return (
-        tuple(
-            (
-                2 ** rng.randint(3, 7),
-                2 ** rng.randint(3, 7) + rng.randint(0, 7),
-                rng.choice((1, 3, 5)),
-                rng.randint(2, 60),
-            )
-            for _ in range(rng.randint(2, 6))
-        ),
-    )
+    layers = [
+        (2 ** rng.randint(3, 7), rng.randint(8, 130), rng.choice((1, 3, 5)), rng.choice((3, 7, 14, 28, 56)))
+        for _ in range(rng.randint(2, 6))
+    ]
+    if rng.random() < 0.25:
+        layers.append(layers[_ranked(layers)[1]])  # a tie
+    return (tuple(layers),)
 
 
 def _first_max(values):
@@ -564,6 +642,7 @@ MACs. Where two layers tie, the earlier one counts.""",
         "Begin with a list of the weights, `[... for M, N, K, size in layers]`; `index` finds where a number stands.",
     ),
     cases=(
+        (((32, 64, 3, 112), (512, 512, 3, 7)),),
         (((32, 64, 3, 112), (512, 1024, 3, 7)),),
         (((128, 128, 3, 56), (1024, 1024, 3, 7)),),
         (((8, 8, 1, 4), (8, 8, 1, 4)),),
@@ -573,6 +652,7 @@ MACs. Where two layers tie, the earlier one counts.""",
         "two different layers": lambda layers: len(set(_ranked(layers))) == 2,
         "the same layer twice": lambda layers: len(set(_ranked(layers))) == 1,
         "kernels of two sizes": lambda layers: len({layer[2] for layer in layers}) > 1,
+        "a tie": lambda layers: len(set(layers)) < len(layers),
     },
     alternative=_ranked,
     mistakes=(
@@ -603,6 +683,21 @@ MACs. Where two layers tie, the earlier one counts.""",
             "one side of the map",
             "You multiplied by one side of the map. A map has side times side pixels.",
             _most(lambda M, N, K, size: M * N * K * K, lambda M, N, K, size: M * N * K * K * size),
+        ),
+        Mistake(
+            "one side of the kernel",
+            "You multiplied by one side of the kernel. A square kernel has side times side numbers.",
+            _most(lambda M, N, K, size: M * N * K, lambda M, N, K, size: M * N * K * size**2),
+        ),
+        Mistake(
+            "the later of two",
+            "Your answer is right but for ties. Where two layers have the same number, the earlier one counts.",
+            lambda layers: tuple(len(layers) - 1 - place for place in _ranked(layers[::-1])),
+        ),
+        Mistake(
+            "counted from 1",
+            "You counted positions from 1. Python counts from 0.",
+            lambda layers: tuple(place + 1 for place in _ranked(layers)),
         ),
     ),
     reasoning="""The weights decide how much there is to download; the MACs, weights times pixels, decide how long it

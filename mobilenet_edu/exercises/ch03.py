@@ -69,6 +69,13 @@ check says.""",
             "You put the input channels first. PyTorch's weights begin with the filters, that is, with out_channels.",
             lambda M, N, K, groups: (M // groups, N, K, K),
         ),
+        Mistake(
+            "always one channel",
+            "Each of your filters sees one channel. That is so in a depthwise layer only, where there are as many "
+            "groups as channels.",
+            lambda M, N, K, groups: (N, 1, K, K),
+            misconception="depthwise means separable",
+        ),
     ),
     reasoning="""There are `out_channels` filters, whatever the groups. Each filter belongs to one group and sees that
 group's channels, `in_channels / groups` of them. In a depthwise layer this is one.""",
@@ -116,7 +123,7 @@ def dense_kernel(filters, matrix):
 ''',
     cases=(
         (torch.tensor([[[[1.0, 0], [0, -1]]]]), torch.tensor([[[2.0]], [[-1.0]]])),
-        (torch.tensor([[[[1.0, -1]], [[0.0, 2]]]]), torch.tensor([[[3.0, 1.0]]])),
+        (torch.tensor([[[[1.0, -1], [0, 0]], [[0, 2], [1, 0]]]]), torch.tensor([[[3.0, 1.0]]])),
         (torch.arange(24.0).reshape(3, 2, 2, 2), torch.arange(-6.0, 6.0).reshape(2, 3, 2)),
     ),
     random_case=_random_separable,
@@ -144,11 +151,14 @@ def dense_kernel(filters, matrix):
             lambda filters, matrix: matrix.sum(2)[:, :, None, None] * filters.sum(1),
         ),
         Mistake(
-            "the weights squeezed into a matrix product over channels",
+            "summed over the channels",
             "You summed over the input channels. The dense kernel keeps them apart; the convolution adds them up.",
-            lambda filters, matrix: torch.einsum("nmk,mkij->nij", matrix, filters)[:, None].repeat(
-                1, len(filters), 1, 1
-            ),
+            lambda filters, matrix: (matrix[..., None, None] * filters).sum(1),
+        ),
+        Mistake(
+            "summed over the outputs",
+            "You summed over the outputs. Each of them keeps kernels of its own; what adds up are a channel's filters.",
+            lambda filters, matrix: (matrix[..., None, None] * filters).sum(0),
         ),
     ),
     reasoning="""Convolution is linear, so mixing the filtered maps is the same as filtering with the mixed filters. For
@@ -168,6 +178,8 @@ def _random_kernel(rng: Random) -> tuple:
         for _ in range(rng.randint(1, 4)):
             pattern, strengths = _small_integers(rng, 3, 3), _small_integers(rng, N)
             kernel[:, m] += strengths[:, None, None] * pattern
+        if not kernel[:, m].any():  # a channel that nobody reads has rank 0, which is no question of splitting
+            kernel[:, m] = D_X
     return (kernel,)
 
 
@@ -213,6 +225,9 @@ exactly. All channels of a layer share one multiplier. The answer is an `int`, a
         (LAPLACE[None, None],),
         (torch.stack([D_X, 2 * D_X, -D_X])[:, None],),
         (torch.stack([torch.stack([D_X, D_X.T]), torch.stack([D_X, LAPLACE])]),),
+        (torch.stack([torch.stack([D_X, D_X]), torch.stack([LAPLACE, 2 * LAPLACE])]),),
+        (torch.tensor([1.0, 2, 3, 4, 5])[:, None, None, None] * torch.tensor([[1.0, 0], [0, -1]]),),
+        (torch.stack([D_X, 2 * D_X])[None],),
     ),
     random_case=_random_kernel,
     covers={
@@ -237,6 +252,12 @@ exactly. All channels of a layer share one multiplier. The answer is an `int`, a
             "You gave the number that is enough for any kernel, min(N, K * K). This one may need fewer: look at its "
             "rank.",
             lambda kernel: min(kernel.shape[0], kernel[0, 0].numel()),
+        ),
+        Mistake(
+            "a filter for each output",
+            "You gave each output a filter of its own. Outputs can share filters: count independent patterns, not "
+            "outputs.",
+            lambda kernel: kernel.shape[0],
         ),
         Mistake(
             "spatial rank",
@@ -264,6 +285,12 @@ exactly. All channels of a layer share one multiplier. The answer is an `int`, a
             "You made one matrix for each output. Filters belong to input channels: collect the N kernels that read "
             "the same channel.",
             lambda kernel: max(1, int(torch.linalg.matrix_rank(kernel.flatten(2)).max())),
+        ),
+        Mistake(
+            "a row for each channel",
+            "You made one matrix with a row for each input channel. Each channel has a matrix of its own, and a row "
+            "of it is one kernel.",
+            lambda kernel: max(1, int(torch.linalg.matrix_rank(kernel.transpose(0, 1).flatten(1)))),
         ),
     ),
     reasoning="""For one input channel, the N kernels written as rows make a matrix. With d filters this matrix is a sum
@@ -313,9 +340,9 @@ class _Pair(nn.Module):
     goal=2,
     level=3,
     minutes=12,
-    task="""Return an `nn.Module` that is a depthwise separable layer, with nothing between its steps and no biases. It
-gives each channel `multiplier` filters of an odd `kernel_size`, padded so that stride 1 keeps the size. The stride
-belongs to the filters.""",
+    task="""Return an `nn.Module` that is a depthwise separable layer: two convolutions with nothing between them and no
+biases. It gives each channel `multiplier` filters of an odd `kernel_size`, padded so that stride 1 keeps the size. The
+stride belongs to the filters.""",
     hints=(
         "Two convolutions, one after the other: which of them looks at neighbours, and which mixes channels?",
         "Depthwise: M → d · M channels in M groups, with stride and padding K // 2. Pointwise: d · M → N, kernel 1.",
@@ -380,6 +407,24 @@ belongs to the filters.""",
             "both steps with the large kernel",
             "Your second step has the large kernel too. A pointwise convolution looks at one pixel: its kernel is 1×1.",
             lambda M, N, K, stride, d: _module(M, N, K, stride, d, second={"kernel_size": K, "padding": K // 2}),
+        ),
+        Mistake(
+            "forgot the stride",
+            "Your layer has stride 1 whatever is asked. The stride belongs to the filters.",
+            lambda M, N, K, stride, d: _module(M, N, K, 1, d),
+        ),
+        Mistake(
+            "the other order",
+            "You mix first and filter afterwards. Then the filters belong to the outputs; here each *input* channel is "
+            "filtered, and mixed afterwards.",
+            lambda M, N, K, stride, d: nn.Sequential(
+                nn.Conv2d(M, N, 1, bias=False), nn.Conv2d(N, N, K, stride, K // 2, groups=N, bias=False)
+            ),
+        ),
+        Mistake(
+            "ReLU between",
+            "A ReLU stands between your steps. Here nothing does, so that the pair is one dense kernel.",
+            lambda *case: nn.Sequential(_module(*case)[0], nn.ReLU(), _module(*case)[1]),
         ),
     ),
     reasoning="""The depthwise step makes `multiplier` maps of each channel, and does all that concerns neighbours: the
@@ -485,7 +530,7 @@ whether the whole layer splits exactly into a depthwise and a pointwise one.""",
         ),
         Mistake(
             "believed the documentation",
-            "You believed that any kernel can be factorised. Neither meaning always holds: compute the ranks.",
+            "You say that every kernel can be factorised, in both ways. Neither always holds: compute the ranks.",
             lambda kernel: (True, True),
             misconception="any kernel can be factorised",
         ),
@@ -507,6 +552,21 @@ whether the whole layer splits exactly into a depthwise and a pointwise one.""",
                 _by_minors(kernel)[0],
                 bool(torch.linalg.matrix_rank(kernel.flatten(0, 1).flatten(1)) <= 1),
             ),
+        ),
+        Mistake(
+            "grouped by output",
+            "For the second meaning you made one matrix for each output. Collect the N kernels that read the same "
+            "channel.",
+            lambda kernel: (
+                _by_minors(kernel)[0],
+                bool((torch.linalg.matrix_rank(kernel.flatten(2)) <= 1).all()),
+            ),
+        ),
+        Mistake(
+            "the other meaning for both",
+            "You gave the answer about filtering and combining twice. The first question is about each 3×3 kernel "
+            "alone: its rank as a matrix of 3 rows.",
+            lambda kernel: (_by_minors(kernel)[1],) * 2,
         ),
     ),
     reasoning="""The Sobel pair passes the first test and fails the second: each slope is a column times a row, but two

@@ -56,7 +56,7 @@ for which kernels does the check notice?""",
             misconception="8–9× is universal",
         ),
         Mistake(
-            "kernel not squared",
+            "one side of the kernel",
             "You counted one side of the kernel. It has kernel_height * kernel_width taps.",
             lambda N, K_h, K_w: Fraction(1, N) + Fraction(1, K_h),
         ),
@@ -90,6 +90,17 @@ for which kernels does the check notice?""",
             "This is the saving factor, how many times fewer. The cost of the pair over the standard layer is its "
             "inverse.",
             lambda *case: 1 / _ratio(*case),
+        ),
+        Mistake(
+            "what is saved",
+            "This is the share that is saved. Asked for is the share that is left.",
+            lambda *case: 1 - _ratio(*case),
+        ),
+        Mistake(
+            "a Fraction of a float",
+            "You made a Fraction of a float, which was rounded before. Give it two whole numbers, such as "
+            "`Fraction(1, taps)`: then nothing is rounded.",
+            lambda N, K_h, K_w: Fraction(1 / N + 1 / (K_h * K_w)),
         ),
     ),
     reasoning="""Divide the two terms of the pair's cost by the standard layer's. Filtering: everything cancels but the
@@ -168,7 +179,8 @@ def channels_needed(factor, taps):
         ),
         Mistake(
             "one too many",
-            "You demand more than the factor. Where the border is a whole number, it already keeps the promise.",
+            "Your number is one too large where the border is a whole number: there the border itself keeps the "
+            "promise.",
             lambda factor, taps: None if factor >= taps else floor(_border(factor, taps)) + 1,
         ),
         Mistake(
@@ -180,6 +192,17 @@ def channels_needed(factor, taps):
             "any promise can be kept",
             "You never return None. The factor stays below the number of taps, however many channels there are.",
             lambda factor, taps: ceil(Fraction(factor * taps, (taps - factor) or 1)),
+        ),
+        Mistake(
+            "a negative number of channels",
+            "Where the factor is larger than the number of taps, your number of channels is negative. There nothing "
+            "keeps the promise either: return None.",
+            lambda factor, taps: None if factor == taps else ceil(_border(factor, taps)),
+        ),
+        Mistake(
+            "no number instead of None",
+            "Your 0 says that no channels at all keep the promise. Where no number is enough, return None.",
+            lambda factor, taps: _least_by_search(factor, taps) or 0,
         ),
     ),
     reasoning="""Multiply the inequality by the positive sum of N and the taps, and collect N on one side. If the factor
@@ -247,7 +270,7 @@ for a number of output channels and a kernel with `taps` taps. Where not even on
         ),
         Mistake(
             "rounded up",
-            "You rounded up. The multiplier must stay below the saving factor.",
+            "Your multiplier is the first that does *not* pay: the saving factor, rounded up. It must stay below.",
             lambda N, taps: ceil(Fraction(N * taps, N + taps)),
         ),
         Mistake(
@@ -352,10 +375,30 @@ exactly those layers for which it saves MACs. How many times fewer MACs does the
             lambda layers: _factor(layers, choose=lambda cost: cost[1]),
         ),
         Mistake(
+            "split all but 1×1",
+            "You left only the 1×1 layers whole. Compare the two costs of each layer: with one output channel the pair "
+            "costs more too.",
+            lambda layers: Fraction(
+                sum(_layer_macs(*layer)[0] for layer in layers),
+                sum(_layer_macs(*layer)[0 if layer[2] == 1 else 1] for layer in layers),
+            ),
+        ),
+        Mistake(
             "input size",
             "You counted the positions of the input. At stride 2 the layer writes only a quarter as many.",
             lambda layers: _factor(layers, size_of=lambda M, N, K, size, stride: (M, N, K, size, 1)),
             misconception="cost from the input's size although the stride is 2",
+        ),
+        Mistake(
+            "maps rounded down",
+            "You rounded the maps down. With padding kernel_size // 2 a side of 9 becomes 5 at stride 2: halves are "
+            "rounded up.",
+            lambda layers: _factor(layers, size_of=lambda M, N, K, size, stride: (M, N, K, size // stride, 1)),
+        ),
+        Mistake(
+            "a Fraction of a float",
+            "You made a Fraction of a float, which was rounded before. Give it both sums, `Fraction(before, after)`.",
+            lambda layers: Fraction(float(_factor(layers))),
         ),
         Mistake(
             "stride in the pointwise step",

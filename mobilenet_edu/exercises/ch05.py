@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from random import Random
 
 import torch
@@ -120,8 +121,8 @@ the gap: how much of the bias does the running mean still miss after so many `ba
     mistakes=(
         Mistake(
             "it always matters",
-            "You say that the whole bias stays visible. It does before the first batch; then the running mean takes "
-            "a share of it at every batch, until nothing is left.",
+            "By your answer the whole bias stays visible, as if the running mean never left 0. It does so before the "
+            "first batch; then the running mean takes a share of it at every batch, until nothing is left.",
             lambda bias, batches, momentum: bias,
             misconception="the bias before batch norm matters",
         ),
@@ -141,6 +142,17 @@ the gap: how much of the bias does the running mean still miss after so many `ba
             "what has been absorbed",
             "This is the part that the running mean has absorbed. Asked for is what it still misses.",
             lambda bias, batches, momentum: bias * (1 - (1 - momentum) ** batches),
+        ),
+        Mistake(
+            "gone after one batch",
+            "Your running mean jumps to the batch's mean at once. It moves only `momentum` of the way.",
+            lambda bias, batches, momentum: 0.0 if batches else bias,
+        ),
+        Mistake(
+            "nothing of the old mean given up",
+            "You add a share of the batch's mean and keep all of the old one, so the mean grows without end. Keep only "
+            "`1 - momentum` of the old one.",
+            lambda bias, batches, momentum: bias * (1 - momentum * batches),
         ),
     ),
     stub='''def bias_left(bias, batches, momentum):
@@ -174,20 +186,30 @@ def _one_pixel_up_and_down(weights):
     return up, down
 
 
+def _is_plain(number):
+    return type(number) in (int, float) and abs(number) < 1e100  # which NaN is not
+
+
 def _no_counterexample(answer, weights):
-    a, b = answer
-    if len(a) != len(weights) or len(b) != len(weights):
-        return f"each patch needs {len(weights)} numbers, as the filter has"
-    if not all(type(value) in (int, float) and math.isfinite(value) for value in (*a, *b)):
-        return "a patch holds plain finite numbers"
+    if len(answer) != 2:
+        return f"return a pair, (a, b); this tuple holds {len(answer)}"
+    if not all(type(patch) in (list, tuple) for patch in answer):
+        return "each patch is a list of numbers; `.tolist()` makes one of an array or a tensor"
+    if any(len(patch) != len(weights) for patch in answer):
+        return f"each patch needs as many numbers as the filter has: {len(weights)}"
+    if not all(map(_is_plain, (*answer[0], *answer[1]))):
+        return "a patch holds plain, finite numbers, of type int or float"
+    a, b = ([Fraction(number) for number in patch] for patch in answer)  # exact, so that no rounding hides a difference
 
-    def respond(patch):
-        return max(0, sum(w * p for w, p in zip(weights, patch, strict=True)))
+    def filtered(patch):
+        return sum(w * p for w, p in zip(weights, patch, strict=True))
 
-    together = respond([x + y for x, y in zip(a, b, strict=True)])
-    if math.isclose(respond(a) + respond(b), together, rel_tol=1e-9, abs_tol=1e-9):
-        return f"f(a) + f(b) = {respond(a) + respond(b)} and f(a + b) = {together}: for these two it adds up"
-    return None
+    before, parts = (filtered(a), filtered(b)), max(0, filtered(a)) + max(0, filtered(b))
+    together = max(0, filtered(a) + filtered(b))
+    if parts != together:
+        return None
+    sums, parts, together = "{:g} and {:g}".format(*map(float, before)), f"{float(parts):g}", f"{float(together):g}"
+    return f"f(a) + f(b) = {parts} and f(a + b) = {together}: it adds up. Before ReLU the filter gives {sums}"
 
 
 @exercise(
@@ -269,6 +291,8 @@ def _block(M, N, stride, kernel_size, *, between=True, norms=True, first_relu=Fa
 def _behaviour_and_macs(network, M, N, stride, kernel_size):
     """What the network is and computes, and what it costs: a stride in the wrong place changes the cost alone."""
     seen = behaviour(lambda *case: (2, M, 9, 8))(network)
+    if not seen["number of parameters"]:
+        seen["output"] = None  # of layers that PyTorch does not know: their weights are random, and so is the output
     runs = seen["shape of the output"].startswith("(")
     return seen | {"MACs": count_cost(network, (M, 9, 8)).macs if runs else None}
 
@@ -287,6 +311,19 @@ class _BlockFromModules(nn.Module):
         x = self.filters(nn.functional.pad(x, [self.margin] * 4))
         x = self.norm_between(x).relu()
         return self.norm_out(self.mix(x)).clamp(min=0)
+
+
+class _Hidden(nn.Module):
+    """A network whose layers stand in a plain list, where PyTorch does not find them."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = list(layers)
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
 
 
 @exercise(
@@ -355,6 +392,32 @@ compared.""",
             "Your convolutions are followed by ReLU alone. Batch norm stands between, with two parameters a channel.",
             lambda *case: _block(*case, norms=False),
         ),
+        Mistake(
+            "no padding",
+            "Your depthwise convolution has no padding, so the map loses its border. Half the kernel keeps the size.",
+            lambda *case: _block(*case, padding=0),
+        ),
+        Mistake(
+            "forgot the stride",
+            "Your block has stride 1 whatever is asked. The stride belongs to the depthwise convolution.",
+            lambda M, N, stride, kernel_size: _block(M, N, 1, kernel_size),
+        ),
+        Mistake(
+            "no ReLU at the end",
+            "Your block ends with batch norm. In MobileNet V1 a ReLU follows the pointwise layer too.",
+            lambda *case: _block(*case)[:-1],
+        ),
+        Mistake(
+            "no ReLU between",
+            "No ReLU stands between your convolutions. One follows each batch norm.",
+            lambda *case: nn.Sequential(*(part for i, part in enumerate(_block(*case)) if i != 2)),
+        ),
+        Mistake(
+            "layers in a list",
+            "Your network has no parameters: PyTorch does not look for layers in a plain list. `nn.Sequential` and "
+            "`nn.ModuleList` are lists that it looks into.",
+            lambda *case: _Hidden(_block(*case)),
+        ),
     ),
     reasoning="""Six parts in a row. Only the depthwise convolution knows about kernel, stride and padding; the
 pointwise one and both batch norms see channels only. Half the kernel on each side, rounded down, keeps the size of
@@ -385,6 +448,8 @@ class _Client(nn.Module):
 
     def __init__(self, branches: int, used: int, frozen: bool, spare: bool) -> None:
         super().__init__()
+        if spare:
+            self.old_head = nn.Linear(4, 3)
         self.stem = nn.Conv2d(3, 4, 3, padding=1)
         self.stem.requires_grad_(not frozen)
         self.branches = nn.ModuleList(
@@ -394,8 +459,6 @@ class _Client(nn.Module):
         self.used = used
         self.dropout = nn.Dropout()  # without parameters, and never called
         self.head = nn.Linear(4, 2)
-        if spare:
-            self.old_head = nn.Linear(4, 3)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         maps = self.branches[self.used](self.stem(images).abs())
@@ -452,6 +515,11 @@ def _without_gradient(model, image):
     ]
 
 
+def _parameters_without_gradient(model, image):
+    model(image).sum().backward()
+    return [name for name, parameter in model.named_parameters() if parameter.grad is None]
+
+
 @exercise(
     title="A client's network",
     goal=4,
@@ -499,6 +567,30 @@ calls, as a list in the order of `named_modules()`. Leave the network as it was.
             "You looked at the network's direct children only. A layer may lie deeper: use `named_modules()`.",
             lambda model, image: [
                 name for name, module in model.named_children() if _own(module) and name not in _calls(model, image)
+            ],
+        ),
+        Mistake(
+            "containers",
+            "You listed containers too, because `parameters()` looks into what a module holds. Their layers are listed "
+            "already: `parameters(recurse=False)` gives a module's own.",
+            lambda model, image: [
+                name
+                for name, module in model.named_modules()
+                if list(module.parameters()) and name not in _calls(model, image)
+            ],
+        ),
+        Mistake(
+            "names of parameters",
+            "You listed parameters without a gradient. Asked for are modules; and a frozen one has none, but it runs.",
+            _parameters_without_gradient,
+        ),
+        Mistake(
+            "frozen layers",
+            "You listed the frozen layers. They do not learn, but they run: every image passes through them.",
+            lambda model, image: [
+                name
+                for name, module in model.named_modules()
+                if _own(module) and not any(each.requires_grad for each in module.parameters(recurse=False))
             ],
         ),
     ),

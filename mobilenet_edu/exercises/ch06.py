@@ -42,7 +42,7 @@ happens when you change a stride?""",
         "A block has 9M + 2M + MN + 2N parameters, the classifier one weight for each channel and class, and a bias.",
         "Subtract two calls: `table_params(TABLE_1, 1000) - table_params(TABLE_1, 999)`.",
     ),
-    cases=((list(TABLE_1), 1000), (list(TABLE_1), 120), ([(64, 1)], 2), ([(8, 2), (4, 1)], 3)),
+    cases=(([(64, 1)], 2), ([(8, 2), (4, 1)], 3), (list(TABLE_1), 1000), (list(TABLE_1), 120)),
     random_case=lambda rng: (_random_rows(rng), rng.randint(1, 50)),
     covers={
         "several blocks": lambda rows, num_classes: len(rows) > 2,
@@ -123,7 +123,7 @@ block, for a square image. Every layer with a stride is 3×3 with padding 1. The
         "⌊(side + 2 · 1 − 3) / stride⌋ + 1, where ⌊ ⌋ rounds down.",
         "2 · 1 − 3 is −1, so what stands before `// stride` begins with `side`.",
     ),
-    cases=((list(TABLE_1), 224), (list(TABLE_1), 225), (list(TABLE_1), 97), ([(8, 1)], 7)),
+    cases=(([(8, 1)], 8), ([(8, 2)], 7), ([(8, 1), (8, 2)], 20), (list(TABLE_1), 224), (list(TABLE_1), 225)),
     random_case=_random_trace,
     covers={
         "an odd side": lambda rows, resolution: resolution % 2 == 1,
@@ -139,9 +139,28 @@ block, for a square image. Every layer with a stride is 3×3 with padding 1. The
         ),
         Mistake(
             "no padding",
-            "You left out the padding, so every layer loses two pixels. Padding 1 gives a 3×3 kernel a pixel more at "
-            "each side.",
-            lambda rows, resolution: _sides(rows, resolution, lambda side, stride: max(0, (side - 3) // stride + 1)),
+            "You left out the padding, so the map shrinks in every layer. It has one pixel more at each side.",
+            lambda rows, resolution: _sides(rows, resolution, lambda side, stride: (side - 3) // stride + 1),
+        ),
+        Mistake(
+            "padding on one side",
+            "You padded one side only. The padding lies on both sides: 2 · 1.",
+            lambda rows, resolution: _sides(rows, resolution, lambda side, stride: (side - 2) // stride + 1),
+        ),
+        Mistake(
+            "neither padding nor kernel",
+            "You left out padding and kernel: 2 · 1 − 3 is −1, not 0.",
+            lambda rows, resolution: _sides(rows, resolution, lambda side, stride: side // stride + 1),
+        ),
+        Mistake(
+            "divided before subtracting",
+            "Python divides before it subtracts. What the stride divides needs parentheses.",
+            lambda rows, resolution: _sides(rows, resolution, lambda side, stride: side - 1 // stride + 1),
+        ),
+        Mistake(
+            "every layer reads the image",
+            "Each of your layers reads the image itself. A layer reads what the one before has written: `side`.",
+            lambda rows, resolution: [(resolution - 1) // stride + 1 for stride in (2, *(each for _, each in rows))],
         ),
         Mistake(
             "every block halves",
@@ -176,7 +195,7 @@ def trace(rows, resolution):
 
 
 def _random_size(rng: Random) -> tuple:
-    return rng.choice((0.1, 0.25, 0.5, 0.75, 1.0)), rng.randint(1, 224)
+    return rng.choice((0.1, 0.25, 0.5, 0.75, 1.0)), rng.randint(1, rng.choice((16, 224)))
 
 
 def _order(key, reverse=True):
@@ -208,11 +227,14 @@ def _depthwise_first(width_multiplier, resolution):
         "Begin with `costs = mobilenet_v1(width_multiplier, resolution).cost_by_kind()`.",
     ),
     imports="from mobilenet_edu.architecture import mobilenet_v1",
-    cases=((1.0, 224), (1.0, 32), (0.25, 224), (0.1, 96)),
+    cases=((1.0, 224), (1.0, 32), (0.25, 16), (0.25, 224), (0.1, 96)),
     random_case=_random_size,
     covers={
         "a small image": lambda width_multiplier, resolution: resolution < 64,
         "a thin network": lambda width_multiplier, resolution: width_multiplier < 0.5,
+        "the classifier above all others": lambda *case: (
+            _order(lambda layer: layer.cost.macs)(*case)[0] == "classifier"
+        ),
         "the classifier above the depthwise layers": lambda *case: (
             (order := _order(lambda layer: layer.cost.macs)(*case)).index("classifier") < order.index("depthwise")
         ),
@@ -240,8 +262,30 @@ def _depthwise_first(width_multiplier, resolution):
         ),
         Mistake(
             "by the number of layers",
-            "You sorted by how many layers there are. A layer's MACs depend on its channels and its map.",
+            "Your order is the same for every network, with the kinds that have the most layers first. A layer's MACs "
+            "depend on its channels and its map.",
             _order(lambda layer: 1),
+        ),
+        Mistake(
+            "pooling too",
+            "You left pooling in the list. It multiplies nothing, and the task leaves it out.",
+            lambda *case: [*_order(lambda layer: layer.cost.macs)(*case), "pooling"],
+        ),
+        Mistake(
+            "in the order of the network",
+            "You did not sort: this is the order in which the kinds appear in the network.",
+            lambda *case: [kind for kind in mobilenet_v1(*case).cost_by_kind() if kind != "pooling"],
+        ),
+        Mistake(
+            "the same at every size",
+            "Your order is that of the full network at 224 pixels, whatever the image. The classifier's work does not "
+            "shrink with the image, so it moves up.",
+            lambda width_multiplier, resolution: _order(lambda layer: layer.cost.macs)(1.0, 224),
+        ),
+        Mistake(
+            "the width forgotten",
+            "Your order is that of the full width. Hand the width multiplier to the network too.",
+            lambda width_multiplier, resolution: _order(lambda layer: layer.cost.macs)(1.0, resolution),
         ),
     ),
     reasoning="""At 224 pixels the order is pointwise, depthwise, standard, classifier. Pooling costs no MACs, so it
@@ -255,15 +299,15 @@ def kinds_by_macs(width_multiplier, resolution):
     return sorted(costs, key=lambda kind: costs[kind].macs, reverse=True)
 
 
-def _twin(stem_channels, rows, num_classes, *, bias=False, strides=True, relu=True, pool=nn.AdaptiveAvgPool2d, **more):
+def _twin(stem_channels, rows, num_classes, *, bias=False, strides=True, pool=nn.AdaptiveAvgPool2d, **more):
     """The dense twin with one thing changed."""
-    activation = nn.ReLU if relu else nn.Identity
     channels, parts = 3, []
-    stem = [] if more.get("no_stem") else [(stem_channels, 2)]
+    stem = [] if more.get("no_stem") else [(stem_channels, more.get("stem_stride", 2))]
     for out_channels, stride in [*stem, *rows]:
         step = stride if strides else 1
         conv = nn.Conv2d(channels, out_channels, 3, step, padding=more.get("padding", 1), bias=bias)
-        parts.append(ConvBNReLU(conv, activation))
+        block = ConvBNReLU(conv)
+        parts += [block.get_submodule(name) for name in more.get("order", ("conv", "norm", "activation"))]
         channels = out_channels
     return nn.Sequential(*parts, pool(1), nn.Flatten(), nn.Linear(channels, num_classes))
 
@@ -330,7 +374,7 @@ have no bias.""",
         Mistake(
             "no ReLU",
             "No ReLU follows your batch norms. Without it the whole network is one affine map.",
-            lambda *case: _twin(*case, relu=False),
+            lambda *case: _twin(*case, order=("conv", "norm")),
         ),
         Mistake(
             "maximum instead of average",
@@ -347,6 +391,26 @@ have no bias.""",
             "You built MobileNet itself. In the twin each block is one standard convolution.",
             lambda stem, rows, classes: _separable_network(stem, rows, classes),
             misconception="depthwise means separable",
+        ),
+        Mistake(
+            "no batch norm",
+            "No batch norm follows your convolutions. Each block is convolution, batch norm, ReLU.",
+            lambda *case: _twin(*case, order=("conv", "activation")),
+        ),
+        Mistake(
+            "ReLU before batch norm",
+            "Your ReLU comes before batch norm. In the paper batch norm comes first.",
+            lambda *case: _twin(*case, order=("conv", "activation", "norm")),
+        ),
+        Mistake(
+            "the stem's stride",
+            "Your stem keeps the size of the image. It has stride 2.",
+            lambda *case: _twin(*case, stem_stride=1),
+        ),
+        Mistake(
+            "softmax at the end",
+            "Your network ends with softmax. Logits come before it; PyTorch's cross-entropy wants them as they are.",
+            lambda *case: nn.Sequential(_twin(*case), nn.Softmax(1)),
         ),
     ),
     reasoning="""The stem is a row like the others, so one loop makes all convolutions. Average pooling to 1×1 lets
@@ -391,7 +455,8 @@ def _random_column(rng: Random) -> tuple:
             last = text[-1]
             text = text[:-1] + rng.choice([digit for digit in "0123456789" if digit != last])
         printed[name] = text
-    return printed, macs
+    order = rng.sample(list(printed), len(printed))
+    return {name: printed[name] for name in order}, macs
 
 
 def _by_distance(printed, macs):
@@ -467,6 +532,35 @@ share is not the computed one, rounded to **as many digits as are printed**, in 
             lambda printed, macs: _differ(printed, macs, lambda text, share: float(text) == round(share, 2)),
         ),
         Mistake(
+            "always two digits, as text",
+            "You wrote every share with two digits. Where one or three are printed, the texts differ although the "
+            "number is right: count the digits that are printed.",
+            lambda printed, macs: _differ(printed, macs, lambda text, share: text == f"{share:.2f}"),
+        ),
+        Mistake(
+            "a zero lost",
+            "`str(round(...))` drops a zero at the end, and writes 50 as 50.0. An f-string keeps as many digits as you "
+            "say.",
+            lambda printed, macs: _differ(printed, macs, lambda text, share: text == str(round(share, _digits(text)))),
+        ),
+        Mistake(
+            "the same hundredth for all",
+            "You allowed a difference of 0.01 whatever is printed. What rounding explains depends on how many digits "
+            "there are.",
+            lambda printed, macs: _differ(printed, macs, lambda text, share: abs(float(text) - share) <= 0.01),
+        ),
+        Mistake(
+            "all of them",
+            "To you every name is a misprint. Take one and print what you compare: is your share in per cent, is it "
+            "one of the sum of all MACs, and has it as many digits?",
+            lambda printed, macs: list(printed),
+        ),
+        Mistake(
+            "in another order",
+            "You have the right names in another order. The task asks for that of `printed`.",
+            lambda printed, macs: [name for name in macs if name in _by_distance(printed, macs)],
+        ),
+        Mistake(
             "cut off",
             "You cut the digits off. Shares are rounded: 1.909 prints as 1.91.",
             lambda printed, macs: _differ(printed, macs, _cut_off),
@@ -513,6 +607,13 @@ def _bytes_at_once(layers):
     return max(map(_at_once, layers))
 
 
+def _random_memory(rng: Random) -> tuple:
+    width = rng.choice((0.25, 0.5, 0.75, 1.0))
+    if rng.random() < 0.2:  # exactly what one network needs
+        return _bytes_at_once(mobilenet_v1(width, 32 * rng.randint(1, 7)).layers), width
+    return rng.randint(10_000, 1_400_000), width
+
+
 def _by_hand(memory, width_multiplier):
     """Another algorithm: walk through the table, without an architecture, and stop when memory is exceeded."""
     side = 224
@@ -540,14 +641,13 @@ number of a map takes one byte (int8). While a layer runs, what it reads and wha
 and ReLU need nothing of their own. Return the largest image side, a multiple of 32 up to 224, at which
 `mobilenet_v1(width_multiplier, side)` fits, or 0 if none does.""",
     hints=(
-        "Only one layer decides: the one where input and output together are largest. Find it for one side, then try "
-        "sides.",
+        "How many numbers are in memory while one layer runs? And which layer decides whether the network fits?",
         "At side s, max over the layers of (input elements + output elements) must be ≤ `memory`.",
         "Begin with `for side in range(224, 0, -32):` and build the architecture for that side.",
     ),
     imports="from mobilenet_edu.architecture import mobilenet_v1",
     cases=((512 * 1024, 1.0), (2_000_000, 1.0), (1_000, 1.0), (256 * 1024, 0.5), (1_204_224, 1.0)),
-    random_case=lambda rng: (rng.randint(10_000, 1_400_000), rng.choice((0.25, 0.5, 0.75, 1.0))),
+    random_case=_random_memory,
     covers={
         "all of 224 fits": lambda memory, width_multiplier: _by_hand(memory, width_multiplier) == 224,
         "something between": lambda memory, width_multiplier: 32 < _by_hand(memory, width_multiplier) < 224,
@@ -557,7 +657,8 @@ and ReLU need nothing of their own. Return the largest image side, a multiple of
     mistakes=(
         Mistake(
             "outputs only",
-            "You counted what each layer writes and forgot what it reads. Both are in memory while it runs.",
+            "You counted one map at a time. What a layer reads and what it writes are both in memory while it runs: "
+            "add the two.",
             lambda memory, width: _largest(
                 lambda side: max(x.cost.output_elements for x in mobilenet_v1(width, side).layers) <= memory
             ),
@@ -566,6 +667,26 @@ and ReLU need nothing of their own. Return the largest image side, a multiple of
             "all maps together",
             "You added up all maps. That is training; in use a map can go when the next one is written.",
             lambda memory, width: _largest(lambda side: mobilenet_v1(width, side).activation_elements <= memory),
+        ),
+        Mistake(
+            "all layers together",
+            "You added up what all layers read and write. They run one after the other: the neediest one decides.",
+            lambda memory, width: _largest(lambda side: sum(map(_at_once, mobilenet_v1(width, side).layers)) <= memory),
+        ),
+        Mistake(
+            "the first layer only",
+            "You looked at the first layer only. A later one needs more: take the maximum over all of them.",
+            lambda memory, width: _largest(lambda side: _at_once(mobilenet_v1(width, side).layers[0]) <= memory),
+        ),
+        Mistake(
+            "the full width",
+            "You took the full width. Hand the width multiplier to the network too.",
+            lambda memory, width: _largest(lambda side: _bytes_at_once(mobilenet_v1(1.0, side).layers) <= memory),
+        ),
+        Mistake(
+            "strictly below",
+            "You excluded a network that needs exactly the memory there is. It fits.",
+            lambda memory, width: _largest(lambda side: _bytes_at_once(mobilenet_v1(width, side).layers) < memory),
         ),
         Mistake(
             "four bytes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import math
 from random import Random
 from statistics import linear_regression
@@ -22,8 +23,9 @@ def _layer(thin_in, thin_out, map_size):
 
 
 def _random_thin_layer(rng: Random) -> tuple:
-    channels = (rng.choice((8, 16, 20, 32, 50, 64)) for _ in range(2))
-    return *channels, rng.randint(3, 28), rng.choice((0.25, 0.3, 0.5, 0.6, 0.75, 0.9, 1.0))
+    channels = (rng.choice((9, 16, 21, 32, 50, 63, 64)) for _ in range(2))
+    alphas = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # exact in binary: however one multiplies, no float is off
+    return *channels, rng.randint(3, 28), rng.choice(alphas)
 
 
 @exercise(
@@ -40,7 +42,7 @@ width multiplier has thinned it. Predict first: by which factor do the two lines
         "Depthwise: 9 · αM · D_F². Pointwise: αM · αN · D_F².",
         "Nothing is missing. To break it, begin with `thin_in = in_channels`.",
     ),
-    cases=((512, 512, 14, 0.75), (512, 512, 14, 1.0), (32, 64, 112, 0.5), (50, 30, 7, 0.3)),
+    cases=((512, 512, 14, 0.75), (512, 512, 14, 1.0), (32, 64, 112, 0.5), (50, 30, 7, 0.75)),
     random_case=_random_thin_layer,
     covers={
         "a width that is rounded": lambda M, N, size, alpha: M * alpha != int(M * alpha),
@@ -78,6 +80,31 @@ width multiplier has thinned it. Predict first: by which factor do the two lines
             "rounded to the nearest width",
             "You rounded a width to the nearest integer. The released code rounds down.",
             lambda M, N, size, alpha: _layer(_thin(M, alpha, round), _thin(N, alpha, round), size),
+        ),
+        Mistake(
+            "rounded up",
+            "You rounded a width up. The released code rounds down.",
+            lambda M, N, size, alpha: _layer(_thin(M, alpha, math.ceil), _thin(N, alpha, math.ceil), size),
+        ),
+        Mistake(
+            "rounded at the end",
+            "You rounded the MACs and not the widths. A layer has a whole number of channels: round those first.",
+            lambda M, N, size, alpha: int(_layer(M * alpha, N * alpha, size)),
+        ),
+        Mistake(
+            "nothing thinned",
+            "Your layer is as wide as before. The width multiplier thins both numbers of channels.",
+            lambda M, N, size, alpha: _layer(M, N, size),
+        ),
+        Mistake(
+            "a smaller map",
+            "You shrank the map as well. α thins channels; the size of the maps is the business of ρ.",
+            lambda M, N, size, alpha: _layer(_thin(M, alpha), _thin(N, alpha), _thin(size, alpha)),
+        ),
+        Mistake(
+            "filters on the output",
+            "Your depthwise filters run over the output channels. They come first, and filter what the layer reads.",
+            lambda M, N, size, alpha: (9 * _thin(N, alpha) + _thin(M, alpha) * _thin(N, alpha)) * size**2,
         ),
     ),
     reasoning="""Both widths shrink, and each is rounded down. The depthwise part has one width in it and halves at
@@ -176,6 +203,34 @@ which kinds of layer make $a$, and which make $b$? The kinds are `standard`, `de
             ),
         ),
         Mistake(
+            "forgot the first convolution",
+            "The two parts must add up to the whole network. The first convolution is missing: its kind is `standard`.",
+            lambda resolution, classes: (
+                _kinds(resolution, classes)["pointwise"],
+                _kinds(resolution, classes)["depthwise"] + _kinds(resolution, classes)["classifier"],
+            ),
+        ),
+        Mistake(
+            "both ends forgotten",
+            "The two parts must add up to the whole network. The first convolution and the classifier are missing.",
+            lambda resolution, classes: (
+                _kinds(resolution, classes)["pointwise"],
+                _kinds(resolution, classes)["depthwise"],
+            ),
+        ),
+        Mistake(
+            "both ends among the quadratic",
+            "You counted the first convolution and the classifier with α². Each has one end that no multiplier thins: "
+            "the image's three channels, and the classes.",
+            _parts("standard", "pointwise", "classifier"),
+        ),
+        Mistake(
+            "depthwise and pointwise exchanged",
+            "You exchanged depthwise and pointwise. A depthwise filter sees one channel; a pointwise one sees all of "
+            "them, and there is one for each output channel.",
+            _parts("depthwise"),
+        ),
+        Mistake(
             "the wrong way round",
             "You have the two parts, but the wrong way round: a, the part with α², comes first.",
             lambda resolution, classes: _parts("pointwise")(resolution, classes)[::-1],
@@ -195,13 +250,15 @@ def two_parts(resolution, num_classes):
     )
 
 
+@functools.cache
 def _macs(width_multiplier, resolution):
     return mobilenet_v1(width_multiplier, resolution).cost.macs
 
 
 def _random_budget(rng: Random) -> tuple:
     width_multiplier = rng.choice((0.25, 0.5, 0.75))
-    budget = _macs(width_multiplier, rng.randint(1, 24))
+    resolution = rng.randint(1, 24) if rng.random() < 0.9 else 230  # few large ones: a search takes its time
+    budget = _macs(width_multiplier, resolution)
     return width_multiplier, budget + rng.choice((-1, 0, 1, rng.randint(0, budget // 3)))
 
 
@@ -234,14 +291,21 @@ small enough. A formula from ρ² misses: the sizes of the maps are rounded. So 
         "Begin with `resolution = 0` and a `while` loop that looks one pixel ahead.",
     ),
     imports="from mobilenet_edu.architecture import mobilenet_v1",
-    cases=((0.5, 4_000_000), (0.25, _macs(0.25, 32)), (0.25, _macs(0.25, 32) - 1), (1.0, 1000)),
+    cases=(
+        (0.5, 4_000_000),
+        (0.25, _macs(0.25, 32)),
+        (0.25, _macs(0.25, 32) - 1),
+        (1.0, 1000),
+        (0.25, 55_000_000),
+    ),
     random_case=_random_budget,
     covers={
         "a budget that is met exactly": lambda alpha, budget: _macs(alpha, max(_within(alpha, budget), 1)) == budget,
         "a budget that is not": lambda alpha, budget: _macs(alpha, max(_within(alpha, budget), 1)) != budget,
         "no multiple of 32": lambda alpha, budget: _within(alpha, budget) % 32 > 0,
+        "more than 224": lambda alpha, budget: _macs(alpha, 225) <= budget,
     },
-    alternative=lambda alpha, budget: bisect.bisect_right(range(1, 200), budget, key=lambda side: _macs(alpha, side)),
+    alternative=lambda alpha, budget: bisect.bisect_right(range(1, 400), budget, key=lambda side: _macs(alpha, side)),
     mistakes=(
         Mistake(
             "ρ² from 224",
@@ -270,6 +334,16 @@ small enough. A formula from ρ² misses: the sizes of the maps are rounded. So 
             "only multiples of 32",
             "You tried multiples of 32 only. Those are the paper's choices; the network accepts every size.",
             _grow(lambda macs, budget: macs <= budget, step=32),
+        ),
+        Mistake(
+            "no further than 224",
+            "You stopped at 224 pixels. That is where the paper starts from; your camera can deliver more.",
+            lambda alpha, budget: min(224, _within(alpha, budget)),
+        ),
+        Mistake(
+            "the full width",
+            "You took the full width. Hand the width multiplier to the network too.",
+            lambda alpha, budget: _within(1.0, budget),
         ),
     ),
     reasoning="""The cost is a staircase: it stays where a larger image leaves every map as it was, and jumps where a
@@ -329,6 +403,21 @@ def _all_networks():
     return [(each.name, each.architecture.cost.macs, each.top1_percent) for each in released()]
 
 
+def _at_160_pixels():
+    return [f"{alpha} MobileNet-160" for alpha in (1.0, 0.75, 0.5, 0.25)]
+
+
+def _thinnest():
+    return [f"0.25 MobileNet-{size}" for size in (224, 192, 160, 128)]
+
+
+def _line(networks, held_out, fit):
+    """Mean error of a line whose slope and intercept come from ``fit``."""
+    chosen, others = _split(networks, held_out)
+    slope, intercept = fit(*zip(*others, strict=True))
+    return _mean_size([intercept + slope * x - y for x, y in chosen])
+
+
 @exercise(
     title="The error on networks that the line has not seen",
     goal=4,
@@ -345,9 +434,9 @@ its predictions for those that are, in percentage points.""",
     ),
     imports="import math\nfrom statistics import linear_regression",
     cases=(
-        (_all_networks(), [f"{alpha} MobileNet-160" for alpha in (1.0, 0.75, 0.5, 0.25)]),
-        (_all_networks(), [f"0.25 MobileNet-{size}" for size in (224, 192, 160, 128)]),
-        ([("a", 10, 40.0), ("b", 100, 50.0), ("c", 1000, 64.0), ("d", 10_000, 66.0)], ["c", "d"]),
+        ([("a", 10, 40.0), ("b", 100, 50.0), ("c", 1000, 64.0), ("d", 10_000, 68.0), ("e", 100_000, 74.0)], ["c", "e"]),
+        (_all_networks(), _at_160_pixels()),
+        (_all_networks(), _thinnest()),
     ),
     random_case=_random_networks,
     covers={
@@ -388,6 +477,36 @@ its predictions for those that are, in percentage points.""",
             "the largest error",
             "This is the largest error. The question asks for the mean.",
             lambda networks, held_out: max(map(abs, _misses(*_split(networks, held_out)))),
+        ),
+        Mistake(
+            "squares",
+            "You took the mean of the squared errors. The question asks for the mean of their absolute values.",
+            lambda networks, held_out: sum(miss**2 for miss in _misses(*_split(networks, held_out))) / len(held_out),
+        ),
+        Mistake(
+            "root of the squares",
+            "You took the root of the mean square. The question asks for the mean of the absolute values.",
+            lambda networks, held_out: math.sqrt(
+                sum(miss**2 for miss in _misses(*_split(networks, held_out))) / len(held_out)
+            ),
+        ),
+        Mistake(
+            "slope and intercept exchanged",
+            "You exchanged slope and intercept. `linear_regression` returns the slope first.",
+            lambda networks, held_out: _line(networks, held_out, lambda x, y: linear_regression(x, y)[::-1]),
+        ),
+        Mistake(
+            "x and y exchanged",
+            "You fitted log10(MACs) against accuracy. What is predicted, accuracy, goes second: "
+            "`linear_regression(x, y)`.",
+            lambda networks, held_out: _line(networks, held_out, lambda x, y: linear_regression(y, x)),
+        ),
+        Mistake(
+            "averaged over all",
+            "You averaged over all networks. Judge by the held-out ones alone: the line was fitted to the others.",
+            lambda networks, held_out: _mean_size(
+                _misses([*_split(networks, held_out)[0], *_split(networks, held_out)[1]], _split(networks, held_out)[1])
+            ),
         ),
     ),
     reasoning="""The order matters: first set the held-out networks aside, then fit, then judge. With the natural
@@ -442,6 +561,16 @@ def _all_outputs(macs, params, elements):
     return chosen and (chosen.width_multiplier, chosen.resolution)
 
 
+def _by_bare_weights(macs, params, elements):
+    fitting = [
+        network
+        for network, *needs in _LIMITED
+        if needs[0] <= macs and network.architecture.weights <= params and needs[2] <= elements
+    ]
+    best = max(fitting, key=lambda network: network.top1_percent, default=None)
+    return best and (best.width_multiplier, best.resolution)
+
+
 def _macs_of(network: Checkpoint) -> int:
     return network.architecture.cost.macs
 
@@ -461,6 +590,21 @@ def _complaint(choice, max_macs, max_params, max_elements) -> str | None:
                 return f"{network.name} is within the limits; so is another one, which is more accurate"
             return None
     return "no released network has this width multiplier and resolution"
+
+
+def _width(network: Checkpoint) -> tuple:
+    return network.width_multiplier, network.resolution
+
+
+def _random_limits(rng: Random) -> tuple:
+    if rng.random() < 0.2:  # exactly what one of them needs
+        _, *needs = rng.choice(_LIMITED)
+        return tuple(needs)
+    return (
+        10**6 * rng.choice((12, 45, 115, 155, 330, 600)),
+        rng.choice((400_000, 2_600_000, 4_220_000, 4_300_000)),
+        rng.choice((70_000, 300_000, 900_000, 900_000, 900_000)),
+    )
 
 
 @exercise(
@@ -485,18 +629,19 @@ most accurate one within all three limits. Return `None` if none fits. `released
         (300_000_000, 3_000_000, 1_000_000),
         (140_000_000, 5_000_000, 1_000_000),
         (600_000_000, 5_000_000, 300_000),
+        (330_000_000, 5_000_000, 1_000_000),
+        (600_000_000, 4_220_000, 1_000_000),
+        _LIMITED[0][1:],
         (10_000_000, 5_000_000, 1_000_000),
     ),
-    random_case=lambda rng: (
-        int(rng.choice(_LIMITED)[1] * rng.uniform(0.95, 1.2)),
-        rng.choice((400_000, 500_000, 1_400_000, 2_600_000, 4_300_000, 4_300_000)),
-        rng.choice((70_000, 160_000, 270_000, 450_000, 900_000, 900_000)),
-    ),
+    random_case=_random_limits,
     covers={
         "the MACs decide": _binding(0),
         "the parameters decide": _binding(1),
         "the memory decides": _binding(2),
         "nothing fits": lambda *limits: _choose(*limits) is None,
+        "the widest that fits is not the best": lambda *limits: _choose(*limits) != _choose(*limits, key=_width),
+        "a limit that is met exactly": lambda *limits: any(limits == tuple(needs) for _, *needs in _LIMITED),
     },
     alternative=lambda *limits: next(
         (
@@ -526,13 +671,14 @@ most accurate one within all three limits. Return `None` if none fits. `released
         ),
         Mistake(
             "the dearest that fits",
-            "You took the network with the most MACs that fits. More MACs do not always mean more accuracy: two of the "
-            "sixteen cost more than another one and are less accurate.",
+            "Your answer is the network with the most MACs that fits. More MACs do not always mean more accuracy: two "
+            "of the sixteen cost more than another one and are less accurate.",
             lambda *limits: _choose(*limits, key=_macs_of),
         ),
         Mistake(
             "the cheapest that fits",
-            "You took the cheapest network. The limits are there to be used: the client wants accuracy.",
+            "Your answer is the cheapest network that fits. The limits are there to be used: the client wants "
+            "accuracy.",
             lambda *limits: _choose(*limits, key=lambda network: -_macs_of(network)),
         ),
         Mistake(
@@ -540,6 +686,33 @@ most accurate one within all three limits. Return `None` if none fits. `released
             "You added up all outputs. While the network runs, a map is thrown away once it has been read; the limit "
             "is on the largest one.",
             _all_outputs,
+        ),
+        Mistake(
+            "the first that fits",
+            "Your answer is the widest network that fits, which is also the first in the list. A thinner one that sees "
+            "larger images may be more accurate: compare `top1_percent`.",
+            lambda *limits: _choose(*limits, key=_width),
+        ),
+        Mistake(
+            "the largest images",
+            "Your answer is the network with the largest images. A wider one with smaller images may be more accurate.",
+            lambda *limits: _choose(*limits, key=lambda network: network.resolution),
+        ),
+        Mistake(
+            "strictly below",
+            "You excluded a network that meets a limit exactly. Within means `<=`.",
+            lambda *limits: _choose(*(limit - 1 for limit in limits)),
+        ),
+        Mistake(
+            "bare weights",
+            "You counted the weights alone. Batch norm and the classifier's bias must fit into the flash memory too: "
+            "`cost.params`.",
+            _by_bare_weights,
+        ),
+        Mistake(
+            "resolution first",
+            "You exchanged the two: the width multiplier comes first.",
+            lambda *limits: _choose(*limits) and _choose(*limits)[::-1],
         ),
     ),
     judge=_complaint,
@@ -565,7 +738,7 @@ def choose_network(max_macs, max_params, max_elements):
 
 _A, _B = two_parts.reference(224, 1000)
 _R = _B / _A
-_INSIDE, _OUTSIDE = (held_out_error.reference(*case) for case in held_out_error.cases[:2])
+_INSIDE, _OUTSIDE = (held_out_error.reference(_all_networks(), names) for names in (_at_160_pixels(), _thinnest()))
 
 ESSAYS = (
     Essay(
