@@ -91,7 +91,7 @@ def test_none_gets_both_readings():
     assert "Not answered yet" in verdict.text
     assert "`return`" in verdict.text
     assert verdict_of(...).outcome == "not answered"
-    assert verdict_of(lambda *_: ...).outcome == "not answered"
+    assert verdict_of(lambda *_: ...).text == verdict.text
 
 
 def test_a_gap_that_is_left_is_not_an_error():
@@ -152,6 +152,13 @@ def test_an_error_names_the_exception_the_line_and_the_call():
     assert "ZeroDivisionError: division by zero" in verdict.text
     assert "`return height / nothing`" in verdict.text
     assert "area(height=2, width=3)" in verdict.text
+
+
+def test_an_error_inside_a_library_names_the_line_of_the_answer():
+    def calls_a_library(height, width):
+        return Fraction(str(height) + "?")
+
+    assert """`return Fraction(str(height) + "?")`""" in verdict_of(calls_a_library).text
 
 
 def test_an_error_in_a_later_case_shows_that_case():
@@ -621,6 +628,10 @@ def test_a_network_in_training_mode_normalises_by_its_batch():
     assert network.running_mean.eq(0).all()
 
 
+def test_the_variances_of_a_network_are_filled_with_positive_numbers():
+    assert behaviour(lambda: (1, 9, 3, 3))(nn.BatchNorm2d(9))["output"].isfinite().all()
+
+
 # Questions with many right answers
 
 
@@ -661,6 +672,8 @@ def test_the_solution_shows_its_reasoning(capsys):
         (None, 1234, "No guess yet. It is 1,234 MACs."),
         (1234, 1234, "You guessed 1,234; it is 1,234 MACs. Exactly right."),
         (1200, 1234, "You guessed 1,200; it is 1,234 MACs. Well guessed: less than a tenth apart."),
+        (1099, 1000, "You guessed 1,099; it is 1,000 MACs. Well guessed: less than a tenth apart."),
+        (1100, 1000, "You guessed 1,100; it is 1,000 MACs. Your guess is 1.1 times too large."),
         (617, 1234, "You guessed 617; it is 1,234 MACs. Your guess is 2 times too small."),
         (12340, 1234, "You guessed 12,340; it is 1,234 MACs. Your guess is 10 times too large."),
         (1, 10**9, "You guessed 1; it is 1,000,000,000 MACs. Your guess is more than a thousand times too small."),

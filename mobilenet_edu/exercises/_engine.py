@@ -291,7 +291,7 @@ def _how_close(guess: Fraction, truth: Fraction) -> str:
     if guess * truth <= 0:
         return "No factor leads from the one to the other."
     factor = max(guess / truth, truth / guess)
-    if factor <= Fraction(11, 10):
+    if factor < Fraction(11, 10):
         return "Well guessed: less than a tenth apart."
     times = f"{float(factor):.3g}" if factor < 1000 else "more than a thousand"
     return f"Your guess is {times} times too {'large' if abs(guess) > abs(truth) else 'small'}."
