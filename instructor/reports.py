@@ -24,7 +24,7 @@ PAGE = """<!DOCTYPE html>
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }}
 table {{ border-collapse: collapse; width: 100%; }}
 th, td {{ border-bottom: 1px solid #888; padding: .4rem .6rem; text-align: left; vertical-align: top; }}
-th:first-child {{ width: 30%; }}
+th:first-child:nth-last-child(3) {{ width: 30%; }}
 td:nth-child(2):not(:last-child) {{ white-space: nowrap; width: 4rem; }}
 p, li, td, pre {{ overflow-wrap: anywhere; }}
 pre {{ font: inherit; white-space: pre-wrap; }}

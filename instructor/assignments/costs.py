@@ -81,7 +81,7 @@ def rounded_up(in_channels, out_channels, kernel, sizes, stride, groups):
 
 
 def one_too_few(in_channels, out_channels, kernel, sizes, stride, groups):
-    """You leave out the first position of the kernel. It starts at 0 and then moves: one more place than moves."""
+    """You leave out the kernel's first position: if it can move 9 times, it stands in 10 places."""
     positions = prod((size - side) // stride for size, side in zip(sizes, kernel, strict=True))
     return prod(kernel) * (in_channels // groups) * out_channels * positions
 
