@@ -100,7 +100,8 @@ def conv_output_size(
 
     Raises:
         TypeError: an argument is not an integer or a pair of them.
-        ValueError: a size, stride or dilation below 1, a padding below 0, or a kernel larger than the padded input.
+        ValueError: a size, stride or dilation below 1, a padding below 0, three numbers instead of a pair, or a kernel
+            larger than the padded input.
 
     >>> conv_output_size(224, 3, stride=2, padding=1)
     112
