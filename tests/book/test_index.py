@@ -1,10 +1,13 @@
-"""The first page's map and table say what the chapters themselves say."""
+"""The first page's map, table and paths say what the chapters themselves say."""
 
 import json
 import re
 
 from drawn import BOOK, figures
 
+from mobilenet_edu import exercises
+
+CELLS = json.loads((BOOK / "index.ipynb").read_text(encoding="utf-8"))["cells"]
 NEEDS = re.compile(r"\*\*Time:\*\* about (\d+) minutes\. \*\*You need:\*\*(.*?)\n\n", re.DOTALL)
 
 
@@ -31,3 +34,45 @@ def test_the_split_figure_draws_the_costs_of_the_two_networks():
     for (name, measure), length in lengths.items():
         assert round(1e6 * length) == getattr(drawn["networks"][name].cost, measure)
     assert len(lengths) == 4
+
+
+def table(begins):
+    """The rows of the table that a cell beginning so has printed, as lists of texts."""
+    (cell,) = (cell for cell in CELLS if "".join(cell["source"]).startswith(begins))
+    html = "".join(cell["outputs"][0]["data"]["text/html"])
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in html.splitlines() if "<td" in row]
+    return [[text.strip() for text in row] for row in rows]
+
+
+def numbers(text):
+    return [int(number) for number in re.findall(r"\d+", text)]
+
+
+def test_the_exercises_minutes_are_those_that_the_exercises_state():
+    for number, chapter in exercises.chapters().items():
+        stated = int(table("CHAPTERS")[number - 1][2])
+        assert stated == sum(each.minutes for each in (*exercises.exercises_of(chapter), *chapter.ESSAYS))
+
+
+def test_a_short_path_names_what_it_takes_for_known_and_its_minutes():
+    chapters = {int(row[0].partition(".")[0]): (int(row[1]), numbers(row[3])) for row in table("CHAPTERS")}
+    paths = table("PATHS")
+    for _, path, known, minutes in paths:
+        path, known = numbers(path), numbers(known)
+        assert path == sorted(path)
+        assert not set(path) & set(known)
+        for number in path:
+            assert set(chapters[number][1]) <= {*path, *known}, f"chapter {number} needs more"
+        assert all(any(number in chapters[later][1] for later in path) for number in known)
+        assert int(minutes) == sum(chapters[number][0] for number in path)
+    assert {number for _, path, _, _ in paths for number in numbers(path)} == set(chapters)
+
+
+def test_each_of_the_five_questions_has_an_answer_and_a_refresher():
+    (cell,) = ("".join(cell["source"]) for cell in CELLS if "## Find your way" in "".join(cell["source"]))
+    questions = re.split(r"^\d\. ", cell.partition("## Find your way")[0], flags=re.MULTILINE)[1:]
+    assert len(questions) == 5
+    for question in questions:
+        assert re.search(
+            r"<details><summary>Answer</summary>.*Refresher:\s+\[.+?\]\(https://.+?\)", question, re.DOTALL
+        )
