@@ -50,12 +50,12 @@ def numbers(text):
 
 def test_the_exercises_minutes_are_those_that_the_exercises_state():
     for number, chapter in exercises.chapters().items():
-        stated = int(table("CHAPTERS")[number - 1][2])
+        stated = int(table("modules")[number - 1][2])
         assert stated == sum(each.minutes for each in (*exercises.exercises_of(chapter), *chapter.ESSAYS))
 
 
 def test_a_short_path_names_what_it_takes_for_known_and_its_minutes():
-    chapters = {int(row[0].partition(".")[0]): (int(row[1]), numbers(row[3])) for row in table("CHAPTERS")}
+    chapters = {int(row[0].partition(".")[0]): (int(row[1]), numbers(row[3])) for row in table("modules")}
     paths = table("PATHS")
     for _, path, known, minutes in paths:
         path, known = numbers(path), numbers(known)
