@@ -89,21 +89,18 @@ def describe(failure: BaseException, answer: Callable[..., Any]) -> str:
 
 
 def has_hole(answer: Callable[..., Any]) -> bool:
-    """Whether the code still holds a ``...`` to fill. That of an index, as in ``image[..., :3]``, is none."""
-
-    def ellipses(code: CodeType) -> bool:
-        return any(const is ... or (isinstance(const, CodeType) and ellipses(const)) for const in code.co_consts)
-
-    code = getattr(answer, "__code__", None)
-    return isinstance(code, CodeType) and ellipses(code) and not _has_ellipses_only_in_indices(answer)
-
-
-def _has_ellipses_only_in_indices(answer: Callable[..., Any]) -> bool:
+    """Whether it still holds a ``...`` to fill. One in an index, as in ``image[..., :3]``, or on its own is none."""
+    compiled = _holds_ellipsis(getattr(answer, "__code__", None))
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(answer)))
-    except (OSError, SyntaxError):  # a function without a file or a cell, or a piece of a line
-        return False
+    except Exception:  # no file and no cell, a piece of a line, no function, or one that hides what it wraps
+        return compiled
     ellipses = {node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value is ...}
-    statements = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # alone, it does nothing
+    statements = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     indices = {part for node in ast.walk(tree) if isinstance(node, ast.Subscript) for part in ast.walk(node.slice)}
-    return ellipses - statements <= indices
+    # Of `if ...:` the compiler leaves nothing; in the source, the line of a lambda may hold more than the lambda.
+    return bool(ellipses - statements - indices) and (compiled or isinstance(tree.body[0], ast.FunctionDef))
+
+
+def _holds_ellipsis(code: Any) -> bool:
+    return isinstance(code, CodeType) and any(const is ... or _holds_ellipsis(const) for const in code.co_consts)
