@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from mobilenet_edu.exercises._values import kind_of
+
 
 def behaviour(input_shape: Callable[..., tuple[int, ...]], training: bool = False) -> Callable[..., dict[str, Any]]:
     """An `Exercise.observe` for answers that return an ``nn.Module``.
@@ -33,6 +35,9 @@ def behaviour(input_shape: Callable[..., tuple[int, ...]], training: bool = Fals
         except Exception as error:
             said = str(error).partition("\n")[0]
             return description | {"shape of the output": f"{type(error).__name__}: {said}", "output": image}
+        if not isinstance(output, torch.Tensor):
+            question = " (does `forward` lack a `return`?)" if output is None else ""
+            return description | {"shape of the output": f"{kind_of(output)}{question}", "output": image}
         return description | {"shape of the output": str(tuple(output.shape)), "output": output}
 
     return observe
