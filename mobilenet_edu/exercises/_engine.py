@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from mobilenet_edu.exercises._running import CappedOutput, OutOfTime, describe, has_hole, within
-from mobilenet_edu.exercises._values import difference, kind_of, same, show, wrong_type
+from mobilenet_edu.exercises._values import difference, is_network, kind_of, same, show, wrong_type
 
 LEVELS = {1: "worked example", 2: "fill the gap", 3: "from a blank cell", 4: "transfer"}
 
@@ -168,13 +168,17 @@ class Exercise:
                 self._try(answer, trial)
 
         failure = within(self.seconds, run, printed)
-        verdict = self._failed(answer, failure, tried[-1].case) if failure else self._compared(answer, trials)
+        if failure:
+            verdict = self._failed(answer, failure, tried[-1].case, f"call {len(tried)} of {len(trials)}")
+        else:
+            verdict = self._compared(answer, trials)
         return Verdict(verdict.outcome, printed.report() + verdict.text, verdict.mistake)
 
     def _try(self, answer: Callable[..., Any], trial: _Trial) -> None:
         arguments = copy.deepcopy(trial.case)
         trial.got = answer(*arguments)
-        trial.changed_arguments = not same(trial.case, arguments)
+        if not is_network(trial.got):  # which may take over the networks that it is made of
+            trial.changed_arguments = not same(trial.case, arguments)
         trial.complaint = wrong_type(trial.right, trial.got)
         if trial.complaint:
             return
@@ -184,9 +188,10 @@ class Exercise:
         elif not same(trial.expected, trial.got):
             trial.complaint = difference(trial.expected, trial.got, self.unit)
 
-    def _failed(self, answer: Callable[..., Any], failure: BaseException, case: Case) -> Verdict:
+    def _failed(self, answer: Callable[..., Any], failure: BaseException, case: Case, which: str) -> Verdict:
         if isinstance(failure, OutOfTime):
-            text = f"Timed out: no answer after {self.seconds:g} seconds. Does a loop never end?"
+            text = f"Timed out after {self.seconds:g} seconds, in {which}."
+            text = _filled(f"{text} Does a loop never end, or run far too often?")
             return Verdict("timed out", f"{text}\n{self._call(case)}")
         if has_hole(answer):
             return STILL_A_GAP
@@ -194,17 +199,18 @@ class Exercise:
 
     def _compared(self, answer: Callable[..., Any], trials: list[_Trial]) -> Verdict:
         if all(trial.got is None or trial.got is ... for trial in trials):
-            return NOT_ANSWERED
+            return STILL_A_GAP if has_hole(answer) else NOT_ANSWERED
         for trial in trials:
             if trial.changed_arguments:
-                text = "Not yet. Your function changes its arguments; work on a copy."
+                text = "Not yet. Your function changes its arguments. Work on a copy, or undo it."
                 return Verdict("wrong", f"{text}\n{self._call(trial.case)}")
         failing = next((trial for trial in trials if trial.complaint), None)
         if failing is None:
             return Verdict("correct", f"Correct, in all {len(trials)} cases tried.")
         if has_hole(answer):
             return STILL_A_GAP
-        detail = f"{self._call(failing.case)}\n  {failing.complaint}"
+        complaint = [_filled(line, indent="  ") for line in failing.complaint.splitlines()]
+        detail = "\n".join([self._call(failing.case), *complaint])
         for mistake in self.mistakes:
             if all(same(self._observed(mistake.wrong, trial.case), trial.got) for trial in trials):
                 return Verdict("wrong", f"{_filled(f'Not yet. {mistake.sentence}')}\n{detail}", mistake.name)
@@ -216,7 +222,8 @@ class Exercise:
     def _call(self, case: Case) -> str:
         names = inspect.signature(self.reference).parameters
         arguments = (f"{name}={show(value)}" for name, value in zip(names, case, strict=False))
-        unbroken = ", ".join(argument.replace(" ", "\0") for argument in arguments)  # lines break between arguments
+        # Lines break between arguments, and inside of one only if it fills more than a line.
+        unbroken = ", ".join(each.replace(" ", "\0") if len(each) <= 70 else each for each in arguments)
         return _filled(f"{self.name}({unbroken})", indent="  ").replace("\0", " ")
 
     def all_cases(self) -> list[Case]:

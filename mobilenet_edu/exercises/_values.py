@@ -9,25 +9,26 @@ import inspect
 import math
 import sys
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 
 def wrong_type(expected: Any, got: Any) -> str | None:
     """A sentence if ``got`` is not of the type that ``expected`` has, else None."""
-    if type(got) is type(expected) or (_is_torch(expected) and _is_like(expected, got)):
+    if _type(got) is _type(expected) or (_is_torch(expected) and _is_like(expected, got)):
         return None
     advice = ""
     module = type(got).__module__.partition(".")[0]
     if got is None:
-        advice = " A path through your function has no `return`."
+        advice = " Does a path through your function lack a `return`?"
     elif module == "numpy" and type(expected) in (int, float, bool):
         advice = f" `{type(expected).__name__}(...)` makes it a plain one."
     elif module == "torch" and type(expected) in (int, float, bool):
-        advice = " `.item()` makes it a plain number."
+        advice = " `.item()` makes it a plain one."
     elif type(got) is float and type(expected) is int:
-        advice = " Whole numbers divide with `//`."
+        advice = " `//` divides whole numbers; `int(...)` makes one of a float."
     elif inspect.isgenerator(got):
-        advice = " Use `return` instead of `yield`."
+        advice = " `yield` makes one, and so does `(x for x in y)`."
     elif inspect.iscoroutine(got):
         got.close()
         advice = " Use `def` without `async`."
@@ -38,7 +39,7 @@ def same(expected: Any, got: Any) -> bool:
     """Whether two results are equal, in type and in every part; floats to nine digits, tensors to four."""
     if wrong_type(expected, got):
         return False
-    if type(expected) in (tuple, list):
+    if _type(expected) in (tuple, list):
         return len(expected) == len(got) and all(map(same, expected, got))
     if type(expected) is dict:
         return list(expected) == list(got) and all(map(same, expected.values(), got.values()))
@@ -48,26 +49,72 @@ def same(expected: Any, got: Any) -> bool:
         return math.isclose(expected, got, rel_tol=1e-9, abs_tol=1e-12)
     if not _is_torch(expected):
         return expected == got
-    if isinstance(expected, sys.modules["torch"].nn.Module):
-        return expected.training == got.training and same(dict(expected.state_dict()), dict(got.state_dict()))
+    if is_network(expected):
+        return same(_state(expected), _state(got))
     return _same_tensor(expected, got)
 
 
 def difference(expected: Any, got: Any, unit: str) -> str:
-    """Where two unequal results of the same type differ."""
+    """Where two unequal results of the same type differ, in one line or more."""
     if dataclasses.is_dataclass(expected):
         expected, got = _fields(expected), _fields(got)
     if type(expected) is dict and list(expected) == list(got):
-        for key in expected:
-            if not same(expected[key], got[key]):
-                return f"{key}: {wrong_type(expected[key], got[key]) or difference(expected[key], got[key], '')}"
-    if _is_torch(expected) and expected.shape == got.shape and expected.dtype == got.dtype:
-        return "the shape is right, the values differ"
-    return f"expected {f'{show(expected)} {unit}'.rstrip()}, got {show(got)}"
+        key = next(key for key in expected if not same(expected[key], got[key]))
+        parts = expected[key], got[key]
+        if all(type(part) is str for part in parts):  # a description of what was observed, so without quotes
+            return "{}: expected {}, got {}".format(key, *(show(part)[1:-1] for part in parts))
+        return f"{key}: {wrong_type(*parts) or difference(*parts, '')}"
+    if _is_torch(expected) and expected.shape == got.shape:
+        if expected.dtype != got.dtype:
+            return f"the shape is right; expected {expected.dtype}, got {got.dtype}"
+        if not _numbers(expected) or not _numbers(got):  # too long to be shown
+            return "the shape is right, the values differ"
+    place, part, got_part = _first_unlike(expected, got)
+    wanted, given = f"expected {show(expected)} {unit}".rstrip(), f"got {show(got)}"
+    text = f"{wanted}, {given}" if len(wanted + given) <= 75 else f"{wanted},\n{given}"
+    if type(part) is type(got_part) is float and math.isclose(part, got_part, rel_tol=1e-5):
+        where = f"at {place} they" if place else "they"
+        return f"{text}\n{where} agree to five digits: was it computed in float32, or rounded? Python's floats keep 15."
+    if place and (wrong_type(part, got_part) or show(expected) == show(got)):
+        return f"{text}\nat {place}: {wrong_type(part, got_part) or difference(part, got_part, '')}"
+    return text
+
+
+def _first_unlike(expected: Any, got: Any, place: str = "") -> tuple[str, Any, Any]:
+    """The place of the first part in which two lists or tuples differ, such as [0][2], and the two parts."""
+    if _type(expected) in (tuple, list) and not wrong_type(expected, got) and len(expected) == len(got):
+        for i, parts in enumerate(zip(expected, got, strict=True)):
+            if not same(*parts):
+                return _first_unlike(*parts, f"{place}[{i}]")
+    return place, expected, got
 
 
 def _fields(value: Any) -> dict[str, Any]:
     return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+
+
+def _type(value: Any) -> type:
+    """The type of a value; a ``torch.Size`` counts as the tuple that it is."""
+    torch = sys.modules.get("torch")
+    return tuple if torch is not None and type(value) is torch.Size else type(value)
+
+
+def is_network(value: Any) -> bool:
+    """Whether it is an ``nn.Module``."""
+    return _is_torch(value) and not isinstance(value, sys.modules["torch"].Tensor)
+
+
+def _state(network: Any) -> dict[str, Any]:
+    """All that an answer may change in a network that it is given, save the gradients that a backward pass leaves."""
+    return {
+        "numbers": dict(network.state_dict()),
+        "requires_grad": [parameter.requires_grad for parameter in network.parameters()],
+        "training": [module.training for module in network.modules()],
+        "hooks": [
+            sum(len(hooks) for name, hooks in vars(module).items() if name.endswith("_hooks"))
+            for module in network.modules()
+        ],
+    }
 
 
 def _is_torch(value: Any) -> bool:
@@ -97,22 +144,44 @@ def show(value: Any, depth: int = 0) -> str:
         return repr(value if len(value) <= 200 else value[:200] + "…")
     if value is None or value is ... or type(value) in (int, float, bool, Fraction):
         return repr(value)
-    if type(value) in (tuple, list) and depth < 5:
+    if _type(value) in (tuple, list) and depth < 5:
         parts = [show(part, depth + 1) for part in value[:24]] + ["…"] * (len(value) > 24)
-        inner = ", ".join(parts) + ("," if type(value) is tuple and len(value) == 1 else "")
-        return f"({inner})" if type(value) is tuple else f"[{inner}]"
+        inner = ", ".join(parts) + ("," if _type(value) is tuple and len(value) == 1 else "")
+        return f"({inner})" if _type(value) is tuple else f"[{inner}]"
+    if type(value) is dict and depth < 5:
+        first = islice(value.items(), 24)
+        parts = [f"{show(key, depth + 1)}: {show(part, depth + 1)}" for key, part in first]
+        return "{" + ", ".join(parts + ["…"] * (len(value) > 24)) + "}"
     if dataclasses.is_dataclass(value) and not isinstance(value, type) and depth < 5:
         inner = ", ".join(f"{name}={show(part, depth + 1)}" for name, part in _fields(value).items())
         return f"{type(value).__name__}({inner})"
-    if _is_torch(value) and hasattr(value, "shape"):
-        return f"tensor of shape {tuple(value.shape)}" + ("" if value.is_floating_point() else f", {value.dtype}")
+    if _is_torch(value) and not is_network(value):
+        return _show_tensor(value)
     return kind_of(value)
+
+
+def _show_tensor(tensor: Any) -> str:
+    torch = sys.modules["torch"]
+    if _numbers(tensor):
+        dtype = "" if tensor.dtype in (torch.float32, torch.int64, torch.bool) else f", dtype={tensor.dtype}"
+        return f"torch.tensor({_numbers(tensor)}{dtype})"
+    return f"tensor of shape {tuple(tensor.shape)}" + ("" if tensor.dtype == torch.float32 else f", {tensor.dtype}")
+
+
+def _numbers(tensor: Any) -> str:
+    """A tensor's numbers, to be tried by hand; nothing if they are many or have many digits."""
+    if not 0 < tensor.numel() <= 24:
+        return ""
+    tensor = tensor.detach()
+    short = tensor.double().round(decimals=6) if tensor.is_floating_point() else tensor
+    numbers = show(short.tolist())
+    return numbers if len(numbers) <= 100 and short.to(tensor.dtype).equal(tensor) else ""
 
 
 def kind_of(value: Any) -> str:
     """A value's type in words, with the value where it is short."""
     if value is None or _is_torch(value):
-        return "None" if value is None else "an nn.Module" if hasattr(value, "forward") else "a tensor"
+        return "None" if value is None else "an nn.Module" if is_network(value) else "a tensor"
     kind = type(value)
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
     article = "an" if name[0] in "aeiou" else "a"
