@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -207,7 +208,7 @@ def download(name: str) -> tuple[dict[str, torch.Tensor], dict[int, str]]:
     your disk; a second call needs no network. Needs the extra ``weights``.
 
     Raises:
-        ValueError: ``name`` is not in `CHECKPOINTS`.
+        ValueError: ``name`` is not in `CHECKPOINTS`, or the file that came is damaged.
         ImportError: the package huggingface_hub or safetensors is missing.
         ConnectionError: the files can neither be fetched nor found on this machine.
     """
@@ -223,16 +224,20 @@ def download(name: str) -> tuple[dict[str, torch.Tensor], dict[int, str]]:
     try:
         config = hf_hub_download(repository, "config.json")
         try:
-            tensors = load_file(hf_hub_download(repository, "model.safetensors"))
+            file, load = hf_hub_download(repository, "model.safetensors"), load_file
         except EntryNotFoundError:  # an older repository has a pickle, from which we take nothing but tensors
-            pickle = hf_hub_download(repository, "pytorch_model.bin")
-            tensors = torch.load(pickle, map_location="cpu", weights_only=True)
+            file = hf_hub_download(repository, "pytorch_model.bin")
+            load = partial(torch.load, map_location="cpu", weights_only=True)
     except Exception as error:  # the hub's own kinds change from version to version
         reason = str(error).partition("\n")[0]
         raise ConnectionError(
             f"{name} could not be fetched from https://huggingface.co/{repository}. Is this machine online? Everything "
             f"else in the book works without. ({type(error).__name__}: {reason})"
         ) from None
+    try:
+        tensors = load(file)
+    except Exception as error:  # each format complains in its own way
+        raise ValueError(f"{file} is damaged, so delete it and download it again ({type(error).__name__})") from None
     labels = json.loads(Path(config).read_text(encoding="utf-8")).get("id2label", {})
     return tensors, {int(index): label for index, label in labels.items()}
 

@@ -474,6 +474,12 @@ def test_downloading_is_one_explicit_call(hub, request):
     assert from_checkpoint(tensors).classifier.out_features == 1001
 
 
+def test_a_damaged_file_is_not_taken_for_a_missing_network(hub, tmp_path, request):
+    (tmp_path / request.node.callspec.params["hub"]).write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="is damaged, so delete it"):
+        download("google-1.0-224")
+
+
 def test_a_name_that_nobody_published_is_refused_before_anything_is_fetched(hub):
     with pytest.raises(ValueError, match=r"name='resnet' must be one of google-1\.0-224"):
         download("resnet")
