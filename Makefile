@@ -8,7 +8,7 @@ STRICT := $(BIN)/jupyter-book build . -W -n --keep-going --all
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 CPU_OF_ANOTHER_READER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
 
-.PHONY: book test test-slow serve notebooks bench retarget requirements clean
+.PHONY: book test test-slow serve fresh notebooks bench compare retarget requirements clean
 
 book: $(READY)
 	$(STRICT)
@@ -27,14 +27,17 @@ test-slow: book
 serve: book
 	$(BIN)/python -m http.server --directory _build/html 8000
 
-notebooks: $(READY)  ## run every chapter in place and keep its outputs
-	$(BIN)/python scripts/setup_cells.py
-	$(BIN)/python scripts/exercise_cells.py
-	$(BIN)/python -m instructor.guide
+fresh: $(READY)  ## bring everything that is made from something else up to date
+	$(BIN)/python scripts/fresh.py
+
+notebooks: fresh  ## run every chapter in place and keep its outputs
 	$(BIN)/python scripts/notebooks.py
 
 bench: $(READY)
 	for script in experiments/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+compare: $(READY)  ## hold the package against other libraries, side by side
+	for script in $(sort $(wildcard experiments/compare_*.py)); do $(BIN)/python $$script || exit 1; done
 
 retarget: $(READY)  ## make retarget REPOSITORY=https://github.com/someone/fork BRANCH=main
 	$(BIN)/python scripts/retarget.py "$(REPOSITORY)" "$(or $(BRANCH),main)"

@@ -1,23 +1,37 @@
 """Keeps the tables of appendix E current: ``python -m instructor.guide`` (with ``--check`` it only says what is not).
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``. Times of chapters come from the chapters,
-points from the assignments, exercises from the package; the plans' minutes are here, and their sums are computed.
+what is read when from contents.toml, points from the assignments, exercises from the package; the plans' minutes are
+here, and their sums are computed. ``make fresh`` runs it.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
 
 from instructor.assignments import ASSIGNMENTS
+from mobilenet_edu.exercises import chapters as exercise_chapters
+from mobilenet_edu.exercises import exercises_of
 from mobilenet_edu.exercises.__main__ import HEADERS, rows
 
+CONTENTS = Path(__file__).parent.parent / "contents.toml"
 BOOK = Path(__file__).parent.parent / "book"
 PAGE = BOOK / "E_teaching.md"
 BLOCK = re.compile(r"<!-- table: (.+?) -->\n.*?<!-- end of table -->", re.DOTALL)
+
+
+def exercise(chapter: int, name: str) -> str:
+    """How a plan refers to an exercise, such as ``exercise 5.4``: by its name here, by its number on the page."""
+    names = [each.name for each in exercises_of(exercise_chapters()[chapter])]
+    if name not in names:
+        raise ValueError(f"a plan names the exercise {name!r} of chapter {chapter}, which has {', '.join(names)}")
+    return f"exercise {chapter}.{names.index(name) + 1}"
+
 
 # (minutes, what happens)
 LECTURE = (
@@ -31,39 +45,32 @@ LECTURE = (
 LAB = (
     (10, "Pairs open chapter 5 in Colab and run the set-up cell; one types, the other asks why"),
     (25, "Before you start: the three recall questions; then the sections on batch norm and on the block"),
-    (25, "Build the block for any kernel (exercise 5.4); the checker says what is wrong"),
+    (25, f"Build the block for any kernel ({exercise(5, 'separable_block')}); the checker says what is wrong"),
     (15, "All together: which mistakes did the checker name, and how did you find them?"),
-    (35, "The block whose count is wrong; then the modules of a client's network that never run (exercise 5.5)"),
+    (
+        35,
+        "The block whose count is wrong; then the modules of a client's network that never run "
+        f"({exercise(5, 'idle_layers')})",
+    ),
     (10, "Each pair writes one sentence about what it would check in somebody else's network"),
 )
-# (minutes in class, what happens, chapters read at home, assignment or capstone done at home)
+# (minutes in class, what happens, assignment or capstone done at home); what is read at home stands in contents.toml
 TWO_WEEKS = (
-    (90, "The lecture above", (1, 2), None),
-    (90, "Recall, then the exercises of chapter 2 in pairs; `costs` is handed out", (3, 4), None),
-    (90, "What can the pair not do? Chapter 3's dense kernel on the board; chapter 4's claims, checked", (5,), "costs"),
-    (120, "The lab above; `block` is handed out", (6,), "block"),
-    (
-        90,
-        "Choose a network for a client: half the class is the client (chapter 7); `budget` is handed out",
-        (7,),
-        "budget",
-    ),
-    (90, "Measure on the laptops in the room, and explain why they differ (chapter 9)", (9,), "capstone"),
+    (90, "The lecture above", None),
+    (90, "Recall, then the exercises of chapter 2 in pairs; `costs` is handed out", None),
+    (90, "What can the pair not do? Chapter 3's dense kernel on the board; chapter 4's claims, checked", "costs"),
+    (120, "The lab above; `block` is handed out", "block"),
+    (90, "Choose a network for a client: half the class is the client (chapter 7); `budget` is handed out", "budget"),
+    (90, "Measure on the laptops in the room, and explain why they differ (chapter 9)", "capstone"),
 )
 THIRD_WEEK = (
     (
         90,
         "Every pair tries a recipe; one vote, on validation data; then the test set is opened, once (chapter 8)",
-        (8,),
         None,
     ),
-    (
-        90,
-        "Fold a batch norm and quantise eight numbers by hand; who finds the channel that did it? (chapter 10)",
-        (10,),
-        None,
-    ),
-    (90, "Read the cost in a paper that a student brings, and find out what was counted (chapter 12)", (11, 12), None),
+    (90, "Fold a batch norm and quantise eight numbers by hand; who finds the channel that did it? (chapter 10)", None),
+    (90, "Read the cost in a paper that a student brings, and find out what was counted (chapter 12)", None),
 )
 MINUTES_AT_HOME = {"costs": 150, "block": 180, "budget": 180, "capstone": 480}
 
@@ -81,6 +88,15 @@ def chapters() -> dict[int, dict[str, str]]:
     return found
 
 
+def read_after() -> dict[int, list[int]]:
+    """The chapters that are read at home after each meeting."""
+    parts = tomllib.loads(CONTENTS.read_text(encoding="utf-8"))["parts"]
+    plan: dict[int, list[int]] = {}
+    for row in (row for part in parts for row in part["chapters"]):
+        plan.setdefault(row["meeting"], []).append(int(row["file"][:2]))
+    return plan
+
+
 def table(header: tuple[str, ...], lines: list[tuple]) -> str:
     written = [header, ("---",) * len(header), *lines]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in written)
@@ -93,8 +109,9 @@ def plan(steps: tuple[tuple[int, str], ...]) -> str:
 
 def meetings(steps: tuple[tuple, ...], first: int = 1) -> str:
     lines, in_class, at_home = [], 0, 0
-    known = chapters()
-    for number, (minutes, what, read, task) in enumerate(steps, first):
+    known, plan = chapters(), read_after()
+    for number, (minutes, what, task) in enumerate(steps, first):
+        read = plan.get(number, [])
         home = sum(int(known[chapter]["minutes"]) for chapter in read) + MINUTES_AT_HOME.get(task, 0)
         in_class, at_home = in_class + minutes, at_home + home
         reading = [f"chapter {chapter}" for chapter in read]
@@ -134,9 +151,16 @@ def current(page: str) -> str:
     )
 
 
+def texts() -> dict[Path, str]:
+    """The page as it must be, if it is not."""
+    before = PAGE.read_text(encoding="utf-8")
+    after = current(before)
+    return {PAGE: after} if after != before else {}
+
+
 if __name__ == "__main__":
     before = PAGE.read_text(encoding="utf-8")
     after = current(before)
     if "--check" in sys.argv:
-        sys.exit("appendix E is out of date: run python -m instructor.guide" if after != before else 0)
+        sys.exit("appendix E is out of date: run make fresh" if after != before else 0)
     PAGE.write_text(after, encoding="utf-8")

@@ -1,18 +1,14 @@
 """Write the exercises into the chapters, and their solutions into appendix D, from ``mobilenet_edu.exercises``.
 
-``python scripts/exercise_cells.py``            all chapters and the appendix
-``python scripts/exercise_cells.py 02 05``      the chapters whose file names begin so, without the appendix
-``python scripts/exercise_cells.py --check``    change nothing, fail if something is out of date
-
+``make fresh`` runs it.
 A chapter's exercises replace the cells between the Markdown cell tagged ``exercises`` and the next ``## `` heading.
-Run ``scripts/notebooks.py`` on a chapter whose cells have changed: new cells have no outputs yet.
+A new cell has no outputs until the chapter is run.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -122,15 +118,18 @@ def pages() -> list[Path]:
     return [path for path in sorted(BOOK.glob("[0-9][0-9]_*.ipynb")) if chapter_module(path)]
 
 
-def out_of_date(paths: list[Path]) -> dict[Path, str]:
-    """For each notebook that must change, what it must contain."""
-    texts = {}
-    for path in paths:
+def texts() -> dict[Path, str]:
+    """For each chapter that must change, and for appendix D if it must, what it must contain."""
+    found = {}
+    for path in pages():
         text = path.read_text("utf-8")
         new = nbformat.writes(filled(nbformat.reads(text, as_version=4), chapter_module(path))) + "\n"
         if new != text:
-            texts[path] = new
-    return texts
+            found[path] = new
+    appendix = solutions(pages())
+    if not SOLUTIONS.exists() or SOLUTIONS.read_text("utf-8") != appendix:
+        found[SOLUTIONS] = appendix
+    return found
 
 
 def _cell(make: type, source: str, name: str, role: str) -> NotebookNode:
@@ -148,22 +147,3 @@ def _number(chapter: ModuleType) -> int:
 def _title(path: Path) -> str:
     cells = nbformat.read(path, as_version=4).cells
     return next(cell.source.partition("\n")[0] for cell in cells if cell.source.startswith("# ")).removeprefix("# ")
-
-
-def main(arguments: list[str]) -> int:
-    check = arguments == ["--check"]
-    named = [] if check else arguments
-    texts = out_of_date([path for path in pages() if not named or path.name.startswith(tuple(named))])
-    if not named:
-        text = solutions(pages())
-        if not SOLUTIONS.exists() or SOLUTIONS.read_text("utf-8") != text:
-            texts[SOLUTIONS] = text
-    for path, text in texts.items():
-        print(f"{path.name} {'is out of date: run scripts/exercise_cells.py' if check else 'written'}")
-        if not check:
-            path.write_text(text, "utf-8")
-    return int(check and bool(texts))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

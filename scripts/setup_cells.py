@@ -1,4 +1,4 @@
-"""Write the first code cell of every notebook: ``python scripts/setup_cells.py [--check]``.
+"""Write the first code cell of every notebook. ``make fresh`` runs it.
 
 The cell installs the package where it is missing or too old, as in an empty Colab, and does nothing elsewhere. The
 address comes from pyproject.toml and the branch from _config.yml, which the Colab button uses as well. A notebook whose
@@ -8,7 +8,6 @@ set-up cell has the metadata ``"extra": "deploy"`` asks for that extra of the pa
 from __future__ import annotations
 
 import re
-import sys
 import tomllib
 from pathlib import Path
 
@@ -49,9 +48,9 @@ def setup_cell(extra: str | None, at: dict[str, str]) -> str:
     return CELL.format(modules=listed, extra=f"[{extra}]" if extra else "", **at)
 
 
-def outdated() -> list[Path]:
-    """Notebooks whose set-up cell is not what it should be; they are corrected unless ``--check`` was given."""
-    at, changed = project(), []
+def texts() -> dict[Path, str]:
+    """For each notebook whose set-up cell must change, what the notebook must contain."""
+    at, found = project(), {}
     for path in sorted((ROOT / "book").glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
@@ -59,14 +58,6 @@ def outdated() -> list[Path]:
             raise ValueError(f"{path.name}: the first code cell must have the tag 'setup'")
         source = setup_cell(cell.metadata.get("extra"), at)
         if cell.source != source:
-            changed.append(path)
             cell.source = source
-            if "--check" not in sys.argv:
-                nbformat.write(notebook, path)
-    return changed
-
-
-if __name__ == "__main__":
-    names = [path.name for path in outdated()]
-    print("\n".join(names) or "every set-up cell is current")
-    sys.exit("--check" in sys.argv and bool(names))
+            found[path] = nbformat.writes(notebook) + "\n"
+    return found

@@ -17,10 +17,6 @@ def exercises_of_page(path):
     return exercise_cells.exercises_of(chapter)
 
 
-def test_nothing_is_out_of_date():
-    assert exercise_cells.main(["--check"]) == 0
-
-
 def test_every_chapter_has_exercises():
     assert sorted((ROOT / "book").glob("[0-9][0-9]_*.ipynb")) == PAGES
 

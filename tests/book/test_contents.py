@@ -1,0 +1,105 @@
+"""What is made from contents.toml and from the names of exercises: lists follow it, and what cannot be is refused."""
+
+import copy
+import re
+
+import contents_lists
+import exercise_numbers
+import fresh
+import nbformat
+import pytest
+from contents import NOTEBOOKS, ROOT, chapters
+
+PAGES = [*NOTEBOOKS, *sorted((ROOT / "book").glob("*.md"))]
+MADE = re.compile(r"<!-- table: .*?<!-- end of table -->", re.DOTALL)
+
+
+def test_every_text_that_is_made_from_another_follows_it():
+    assert not fresh.stale()
+
+
+def test_every_page_has_a_row_in_contents_toml():
+    contents = contents_lists.read()
+    rows = [*contents_lists.chapters(contents).values(), *contents["appendices"]]
+    listed = {row["file"] for row in rows} | {"index", "references"}
+    for path in PAGES:
+        assert path.stem in listed, f"{path.name} has no row in contents.toml: write one, then run make fresh"
+
+
+def test_what_a_chapter_needs_is_what_its_first_cell_says():
+    for number, row in contents_lists.chapters(contents_lists.read()).items():
+        path = ROOT / "book" / f"{row['file']}.ipynb"
+        opening = nbformat.read(path, as_version=4).cells[0].source
+        links = re.search(r"\*\*You need:\*\*(.*?)\n\n", opening + "\n\n", re.DOTALL)[1]
+        said = [int(need) for need in re.findall(r"\((\d\d)_", links)]
+        assert said == row["needs"], f"{path.name} says it needs {said}, contents.toml {row['needs']} for {number}"
+
+
+def test_a_new_chapter_is_one_row():
+    contents = copy.deepcopy(contents_lists.read())
+    last = max(contents_lists.chapters(contents))
+    new = {"file": f"{last + 1}_and_on", "title": "And “on”", "minutes": 45, "needs": [1], "map": [9, 0], "meeting": 9}
+    contents["parts"][-1]["chapters"].append(new)
+    assert f"      - file: book/{last + 1}_and_on\n" in contents_lists.toc(contents)
+    assert f"| {last + 1} | And “on” | [open in Colab](" in contents_lists.readme_table(contents)
+    assert f'    {last + 1}: ("And “on”", 45, [1], (9, 0)),' in contents_lists.first_page_list(contents)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"file": "14_too_far"}, "must count up from 01"),
+        ({"needs": [12]}, "can only need chapters before it"),
+        ({"needs": [0]}, "can only need chapters before it"),
+        ({"file": "12_without_a_notebook"}, "does not exist"),
+    ],
+)
+def test_a_row_that_cannot_be_is_refused_with_a_sentence(change, message, monkeypatch):
+    contents = copy.deepcopy(contents_lists.read())
+    contents["parts"][-1]["chapters"][-1].update(change)
+    monkeypatch.setattr(contents_lists, "read", lambda: contents)
+    with pytest.raises(ValueError, match=message):
+        contents_lists.texts()
+
+
+def test_a_changed_row_changes_every_list(monkeypatch):
+    contents = copy.deepcopy(contents_lists.read())
+    row = contents["parts"][0]["chapters"][0]
+    row.update(title="A convolution, alone", minutes=51)
+    monkeypatch.setattr(contents_lists, "read", lambda: contents)
+    made = contents_lists.texts()
+    assert {path.name for path in made} == {"README.md", "index.ipynb", f"{row['file']}.ipynb"}
+    assert all("A convolution, alone" in text for text in made.values())
+    assert "**Time:** about 51 minutes" in made[ROOT / "book" / f"{row['file']}.ipynb"]
+
+
+@pytest.mark.parametrize("name", chapters())
+def test_a_reference_to_an_exercise_names_it(name):
+    path = next(path for path in PAGES if f"book/{path.stem}" == name)
+    if path.suffix == ".md":
+        texts = [MADE.sub("", path.read_text(encoding="utf-8"))] if path.stem != "D_solutions" else []
+    else:
+        cells = nbformat.read(path, as_version=4).cells
+        texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    texts = [re.sub(r"^#+ Exercise .*$", "", text, flags=re.MULTILINE) for text in texts]
+    for found in (match for text in texts for match in exercise_numbers.UNNAMED.finditer(text)):
+        raise AssertionError(
+            f"{path.name}: {found[0]!r} goes wrong when an exercise is put before it: name the exercise behind it, "
+            f"such as {found[0]}<!-- ch05.separable_block -->, then run make fresh"
+        )
+
+
+def test_an_exercise_that_moves_takes_its_references_along(monkeypatch):
+    before = exercise_numbers.headings()
+    moved = before | {"ch05.separable_block": "Exercise 5.6: The block, moved"}
+    monkeypatch.setattr(exercise_numbers, "headings", lambda: moved)
+    text = "[exercise 5.4](D_solutions.md#exercise-54-the-old)<!-- ch05.separable_block -->, Exercise 5.4"
+    assert exercise_numbers.numbered(text + "<!-- ch05.separable_block -->.") == (
+        "[exercise 5.6](D_solutions.md#exercise-56-the-block-moved)<!-- ch05.separable_block -->, "
+        "Exercise 5.6<!-- ch05.separable_block -->."
+    )
+
+
+def test_a_reference_to_no_exercise_is_refused():
+    with pytest.raises(ValueError, match=r"ch05\.nothing, which does not exist"):
+        exercise_numbers.numbered("exercise 5.4<!-- ch05.nothing -->")
