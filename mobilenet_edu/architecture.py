@@ -9,18 +9,14 @@ This module needs nothing but the standard library.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Literal, TypeAlias, get_args
 
+from mobilenet_edu import checks
 from mobilenet_edu.cost import (
     Cost,
     Size,
-    _boolean,
-    _pair,
-    _positive,
     batch_norm2d_cost,
     conv2d_cost,
     conv_output_size,
@@ -93,13 +89,13 @@ class Layer:
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
             raise ValueError(f"kind={self.kind!r} must be one of {', '.join(_KINDS)}")
-        _positive("in_channels", self.in_channels)
-        _positive("out_channels", self.out_channels)
-        check_kernel = _pair if self.kind == "pooling" else _positive
+        checks.positive("in_channels", self.in_channels)
+        checks.positive("out_channels", self.out_channels)
+        check_kernel = checks.pair if self.kind == "pooling" else checks.positive
         check_kernel("kernel_size", self.kernel_size)
-        _positive("stride", self.stride)
-        object.__setattr__(self, "input_size", _pair("input_size", self.input_size))
-        _boolean("bias", self.bias)
+        checks.positive("stride", self.stride)
+        object.__setattr__(self, "input_size", checks.pair("input_size", self.input_size))
+        checks.boolean("bias", self.bias)
         if self.kind == "depthwise" and self.out_channels != self.in_channels:
             raise ValueError(f"out_channels={self.out_channels} must be in_channels={self.in_channels} if depthwise")
         if self.kind == "pointwise" and self.kernel_size != 1:
@@ -250,17 +246,17 @@ def from_table(
         raise ValueError(f"rows={rows!r} must be a table of pairs (output channels, stride)")
     if not callable(block):
         raise TypeError(f"block={block!r} must be a function such as separable_block")
-    _positive("num_classes", num_classes)
-    _positive("in_channels", in_channels)
-    _boolean("bias", bias)
+    checks.positive("num_classes", num_classes)
+    checks.positive("in_channels", in_channels)
+    checks.boolean("bias", bias)
     stem_channels, stem_stride = STEM
     channels = _thin(stem_channels, width_multiplier)
-    stem = Layer("stem", "standard", in_channels, channels, 3, stem_stride, _pair("resolution", resolution), bias)
+    stem = Layer("stem", "standard", in_channels, channels, 3, stem_stride, checks.pair("resolution", resolution), bias)
 
     blocks = []
     size = stem.output_size
     for index, (full_channels, stride) in enumerate(rows):
-        _positive(f"rows[{index}][0]", full_channels)
+        checks.positive(f"rows[{index}][0]", full_channels)
         out_channels = _thin(full_channels, width_multiplier)
         blocks.append(block(f"blocks.{index}", channels, out_channels, stride, size, bias))
         channels, size = out_channels, blocks[-1][-1].output_size
@@ -322,17 +318,8 @@ def shallow_mobilenet(
 
 
 def _thin(channels: int, width_multiplier: float) -> int:
-    _multiplier(width_multiplier)
+    checks.multiplier(width_multiplier)
     thin = int(channels * width_multiplier)
     if thin < 1:
         raise ValueError(f"width_multiplier={width_multiplier!r} must leave at least 1 of {channels} channels, not 0")
     return thin
-
-
-def _multiplier(width_multiplier: float) -> None:
-    if isinstance(width_multiplier, bool) or not isinstance(width_multiplier, Real):
-        raise TypeError(
-            f"width_multiplier={width_multiplier!r} must be a number, not {type(width_multiplier).__name__}"
-        )
-    if not 0 < width_multiplier < math.inf:
-        raise ValueError(f"width_multiplier={width_multiplier!r} must be positive and finite")

@@ -10,7 +10,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from mobilenet_edu.cost import Size, _pair, _positive, conv_output_size
+from mobilenet_edu import checks
+from mobilenet_edu.cost import Size, conv_output_size
 
 __all__ = [
     "conv2d_im2col",
@@ -42,8 +43,8 @@ def conv2d_loops(
         ValueError: shapes that do not fit together, or a kernel larger than the padded image.
     """
     _check_shapes(image, weight, bias, groups, dimensions=3)
-    (step_y, step_x), (apart_y, apart_x) = _pair("stride", stride), _pair("dilation", dilation)
-    pad_y, pad_x = _pair("padding", padding, smallest=0)
+    (step_y, step_x), (apart_y, apart_x) = checks.pair("stride", stride), checks.pair("dilation", dilation)
+    pad_y, pad_x = checks.pair("padding", padding, smallest=0)
     N, M_per_group, K_h, K_w = weight.shape
     H_out, W_out = conv_output_size(tuple(image.shape[1:]), (K_h, K_w), stride, padding, dilation)
 
@@ -71,8 +72,8 @@ def im2col(
 
     Maps (B, M, H, W) to (B, M * K_h * K_w, H_out * W_out): one column for each output pixel.
     """
-    (step_y, step_x), (apart_y, apart_x) = _pair("stride", stride), _pair("dilation", dilation)
-    (K_h, K_w), (pad_y, pad_x) = _pair("kernel_size", kernel_size), _pair("padding", padding, smallest=0)
+    (step_y, step_x), (apart_y, apart_x) = checks.pair("stride", stride), checks.pair("dilation", dilation)
+    (K_h, K_w), (pad_y, pad_x) = checks.pair("kernel_size", kernel_size), checks.pair("padding", padding, smallest=0)
     H_out, W_out = conv_output_size(tuple(images.shape[2:]), (K_h, K_w), (step_y, step_x), padding, dilation)
     padded = F.pad(images, (pad_x, pad_x, pad_y, pad_y))
     rows = torch.arange(H_out)[:, None] * step_y + torch.arange(K_h) * apart_y  # (H_out, K_h)
@@ -161,7 +162,7 @@ def nearest_separable_kernel(weight: torch.Tensor, depth_multiplier: int = 1) ->
     Maps (N, M, K_h, K_w) to filters (M * depth_multiplier, K_h, K_w) and a matrix (N, M * depth_multiplier). The
     dense kernel is exact when ``depth_multiplier`` reaches min(N, K_h * K_w).
     """
-    _positive("depth_multiplier", depth_multiplier)
+    checks.positive("depth_multiplier", depth_multiplier)
     N, M, K_h, K_w = weight.shape
     slices = weight.permute(1, 0, 2, 3).reshape(M, N, K_h * K_w)
     left, values, right = torch.linalg.svd(slices, full_matrices=False)
@@ -187,7 +188,7 @@ def _check_shapes(
         )
     if len(dtypes := {tensor.dtype for tensor in (image, weight, bias) if tensor is not None}) > 1:
         raise TypeError(f"image, weight and bias must have one dtype, not {' and '.join(sorted(map(str, dtypes)))}")
-    _positive("groups", groups)
+    checks.positive("groups", groups)
     channels, filters = image.shape[-3], weight.shape[0]
     if channels % groups or filters % groups:
         raise ValueError(f"groups={groups} must divide the image's {channels} channels and the {filters} filters")

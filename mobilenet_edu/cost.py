@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
 
-Size: TypeAlias = int | tuple[int, int]
+from mobilenet_edu import checks
+from mobilenet_edu.checks import Size
 
 __all__ = [
     "Cost",
@@ -54,10 +54,10 @@ class Cost:
     output_elements: int = 0
 
     def __post_init__(self) -> None:
-        _integer("params", self.params, smallest=0)
-        _integer("macs", self.macs, smallest=0)
-        _integer("input_elements", self.input_elements, smallest=0)
-        _integer("output_elements", self.output_elements, smallest=0)
+        checks.integer("params", self.params, smallest=0)
+        checks.integer("macs", self.macs, smallest=0)
+        checks.integer("input_elements", self.input_elements, smallest=0)
+        checks.integer("output_elements", self.output_elements, smallest=0)
 
     @property
     def flops(self) -> int:
@@ -69,7 +69,7 @@ class Cost:
 
         ``bytes_per_element`` is 4 for float32, 2 for float16 and bfloat16, 1 for int8.
         """
-        _positive("bytes_per_element", bytes_per_element)
+        checks.positive("bytes_per_element", bytes_per_element)
         elements = self.input_elements + self.output_elements + self.params
         if elements == 0:
             raise ValueError(f"arithmetic_intensity needs a cost that moves at least one element, not {self}")
@@ -137,15 +137,15 @@ def conv2d_cost(
     >>> conv2d_cost(512, 512, 3, 14, padding=1).macs
     462422016
     """
-    _positive("in_channels", in_channels)
-    _positive("out_channels", out_channels)
-    _positive("groups", groups)
+    checks.positive("in_channels", in_channels)
+    checks.positive("out_channels", out_channels)
+    checks.positive("groups", groups)
     for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
         if channels % groups:
             raise ValueError(f"groups={groups} must divide {name}={channels}")
-    _boolean("bias", bias)
-    input_height, input_width = _pair("input_size", input_size)
-    kernel_height, kernel_width = _pair("kernel_size", kernel_size)
+    checks.boolean("bias", bias)
+    input_height, input_width = checks.pair("input_size", input_size)
+    kernel_height, kernel_width = checks.pair("kernel_size", kernel_size)
     output_height, output_width = _output_pair(input_size, kernel_size, stride, padding, dilation)
 
     weights = kernel_height * kernel_width * (in_channels // groups) * out_channels
@@ -173,7 +173,7 @@ def depthwise_conv2d_cost(
     >>> depthwise_conv2d_cost(512, 3, 14, padding=1).macs
     903168
     """
-    _positive("channels", channels)
+    checks.positive("channels", channels)
     return conv2d_cost(
         channels,
         channels,
@@ -215,7 +215,7 @@ def depthwise_separable_conv2d_cost(
     >>> depthwise_separable_conv2d_cost(512, 512, 3, 14, padding=1).macs
     52283392
     """
-    _positive("in_channels", in_channels)
+    checks.positive("in_channels", in_channels)
     depthwise = depthwise_conv2d_cost(
         in_channels, kernel_size, input_size, stride=stride, padding=padding, dilation=dilation, bias=bias
     )
@@ -229,9 +229,9 @@ def linear_cost(in_features: int, out_features: int, *, bias: bool = True) -> Co
     >>> linear_cost(1024, 1000)
     Cost(params=1025000, macs=1024000, input_elements=1024, output_elements=1000)
     """
-    _positive("in_features", in_features)
-    _positive("out_features", out_features)
-    _boolean("bias", bias)
+    checks.positive("in_features", in_features)
+    checks.positive("out_features", out_features)
+    checks.boolean("bias", bias)
     macs = in_features * out_features
     return Cost(macs + (out_features if bias else 0), macs, in_features, out_features)
 
@@ -243,7 +243,7 @@ def batch_norm2d_cost(channels: int) -> Cost:
     >>> batch_norm2d_cost(32)
     Cost(params=64, macs=0, input_elements=0, output_elements=0)
     """
-    _positive("channels", channels)
+    checks.positive("channels", channels)
     return Cost(params=2 * channels)
 
 
@@ -255,18 +255,18 @@ def reduction_ratio(out_channels: int, kernel_size: Size) -> Fraction:
     >>> reduction_ratio(512, 3)
     Fraction(521, 4608)
     """
-    _positive("out_channels", out_channels)
-    kernel_height, kernel_width = _pair("kernel_size", kernel_size)
+    checks.positive("out_channels", out_channels)
+    kernel_height, kernel_width = checks.pair("kernel_size", kernel_size)
     return Fraction(1, out_channels) + Fraction(1, kernel_height * kernel_width)
 
 
 def _output_pair(input_size: Size, kernel_size: Size, stride: Size, padding: Size, dilation: Size) -> tuple[int, int]:
     sides = zip(
-        _pair("input_size", input_size),
-        _pair("kernel_size", kernel_size),
-        _pair("stride", stride),
-        _pair("padding", padding, smallest=0),
-        _pair("dilation", dilation),
+        checks.pair("input_size", input_size),
+        checks.pair("kernel_size", kernel_size),
+        checks.pair("stride", stride),
+        checks.pair("padding", padding, smallest=0),
+        checks.pair("dilation", dilation),
         strict=True,
     )
     height, width = (_output_side(*side) for side in sides)
@@ -281,32 +281,3 @@ def _output_side(size: int, kernel: int, stride: int, padding: int, dilation: in
             f"and must fit into the padded input of {size + 2 * padding}"
         )
     return (size + 2 * padding - reach) // stride + 1
-
-
-def _pair(name: str, value: Size, smallest: int = 1) -> tuple[int, int]:
-    """``value`` twice if it is an integer, itself if it is a pair of them."""
-    if isinstance(value, (tuple, list)):
-        if len(value) != 2:
-            raise ValueError(f"{name}={value!r} must be an integer or a pair (height, width)")
-        for side in value:
-            _integer(name, side, smallest)
-        return value[0], value[1]
-    _integer(name, value, smallest)
-    return value, value
-
-
-def _positive(name: str, value: int) -> None:
-    _integer(name, value, smallest=1)
-
-
-def _integer(name: str, value: int, smallest: int) -> None:
-    # Not isinstance, to which True is an int. Nor NumPy's integers, which overflow.
-    if type(value) is not int:
-        raise TypeError(f"{name}={value!r} must be an int, not {type(value).__name__}")
-    if value < smallest:
-        raise ValueError(f"{name}={value!r} must be at least {smallest}")
-
-
-def _boolean(name: str, value: bool) -> None:
-    if type(value) is not bool:
-        raise TypeError(f"{name}={value!r} must be True or False, not {type(value).__name__}")

@@ -14,10 +14,10 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
+from mobilenet_edu import checks
 from mobilenet_edu.architecture import Architecture, mobilenet_v1
 from mobilenet_edu.cost import (
     Cost,
-    _integer,
     conv2d_cost,
     depthwise_conv2d_cost,
     depthwise_separable_conv2d_cost,
@@ -49,7 +49,7 @@ class Control:
 
     def __post_init__(self) -> None:
         if type(self.step) is int:
-            _integer(self.name, self.value, self.smallest)
+            checks.integer(self.name, self.value, self.smallest)
         steps = (self.value - self.smallest) / self.step
         if not self.smallest <= self.value <= self.largest or abs(steps - round(steps)) > 1e-9:
             raise ValueError(

@@ -23,6 +23,7 @@ from importlib.resources import files
 from math import floor
 from typing import Any, Literal, TypeAlias
 
+from mobilenet_edu import checks
 from mobilenet_edu.architecture import (
     TABLE_1,
     Architecture,
@@ -33,7 +34,6 @@ from mobilenet_edu.architecture import (
 )
 from mobilenet_edu.cost import (
     Cost,
-    _positive,
     conv2d_cost,
     conv_output_size,
     depthwise_separable_conv2d_cost,
@@ -441,7 +441,7 @@ def peer_layers(name: str, resolution: int | None = None) -> tuple[tuple[str, Co
         raise ValueError(f"name={name!r} must be one of {', '.join(_peers())}")
     peer = _peers()[name]
     channels, size = 3, peer["resolution"] if resolution is None else resolution
-    _positive("resolution", size)
+    checks.positive("resolution", size)
     costs: list[tuple[str, Cost]] = []
     for kind, *numbers in peer["layers"]:
         if kind == "conv":

@@ -16,12 +16,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from mobilenet_edu.architecture import Architecture, Layer, _multiplier, mobilenet_v1
+from mobilenet_edu import checks
+from mobilenet_edu.architecture import Architecture, Layer, mobilenet_v1
 from mobilenet_edu.cost import (
     Cost,
     Size,
-    _pair,
-    _positive,
     batch_norm2d_cost,
     conv2d_cost,
     conv_output_size,
@@ -99,10 +98,10 @@ def mobilenet_v2(width_multiplier: float = 1.0, resolution: Size = 224, num_clas
     >>> mobilenet_v2().cost.macs, mobilenet_v2().cost.params
     (300774272, 3504872)
     """
-    _positive("num_classes", num_classes)
-    _multiplier(width_multiplier)
+    checks.positive("num_classes", num_classes)
+    checks.multiplier(width_multiplier)
     channels = round_width(32 * width_multiplier)
-    stem = Layer("stem", "standard", 3, channels, 3, 2, _pair("resolution", resolution))
+    stem = Layer("stem", "standard", 3, channels, 3, 2, checks.pair("resolution", resolution))
     size, blocks = stem.output_size, []
     for expansion, full_channels, repeats, first_stride in TABLE_2:
         out_channels = round_width(full_channels * width_multiplier)

@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from mobilenet_edu import checks
 from mobilenet_edu.architecture import Layer, conv_mobilenet, mobilenet_v1
-from mobilenet_edu.cost import _positive
 from mobilenet_edu.network import MobileNet
 
 __all__ = [
@@ -79,8 +79,8 @@ def compare(
 
     Errors are those of `measure`.
     """
-    _positive("rounds", rounds)
-    _positive("warm_up", warm_up)
+    checks.positive("rounds", rounds)
+    checks.positive("warm_up", warm_up)
     for _ in range(warm_up):
         for function in functions.values():
             function()
@@ -141,7 +141,7 @@ def time_layers(
         TypeError, ValueError: ``batch_size``, ``rounds`` or ``warm_up`` is no positive integer.
     """
     for name, value in {"batch_size": batch_size, "rounds": rounds, "warm_up": warm_up}.items():
-        _positive(name, value)
+        checks.positive(name, value)
     stem = network.architecture.stem
     network = deepcopy(network).eval().to(memory_format=memory_format)
     images = torch.randn(batch_size, stem.in_channels, *stem.input_size).to(memory_format=memory_format)
@@ -177,7 +177,7 @@ def peak(side: int = 1024, repeats: int = 9, clock: Clock = perf_counter) -> flo
     on a map of ``side // 32``. Libraries write the two separately, and neither is the best on every processor. The
     fastest repetition counts, because a bound asks what is possible.
     """
-    _positive("side // 32", side // 32)
+    checks.positive("side // 32", side // 32)
     left, right = torch.randn(2, side, side)
     convolution = nn.Conv2d(side // 4, side // 4, 3, padding=1, bias=False)
     maps = torch.randn(1, side // 4, side // 32, side // 32)
@@ -193,7 +193,7 @@ def bandwidth(megabytes: int = 256, repeats: int = 9, clock: Clock = perf_counte
 
     Each byte is read once and written once, so both count.
     """
-    _positive("megabytes", megabytes)
+    checks.positive("megabytes", megabytes)
     source = torch.ones(megabytes * 2**18)  # float32
     target = torch.zeros_like(source)  # written before the clock starts, or its pages would be counted
     return 2 * source.nbytes / min(measure(lambda: target.copy_(source), repeats, clock=clock).seconds)

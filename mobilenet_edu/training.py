@@ -25,8 +25,8 @@ from torch.utils.data import DataLoader, TensorDataset
 # Not tqdm.auto: in a notebook without ipywidgets, importing it already prints a warning.
 from tqdm import trange
 
+from mobilenet_edu import checks
 from mobilenet_edu.architecture import mobilenet_v1
-from mobilenet_edu.cost import _positive
 from mobilenet_edu.network import MobileNet
 
 __all__ = [
@@ -83,7 +83,7 @@ def digits(resolution: int = 32, seed: int | None = 0) -> Digits:
     >>> digits().train.images.shape
     torch.Size([1077, 1, 32, 32])
     """
-    _positive("resolution", resolution)
+    checks.positive("resolution", resolution)
     pixels, labels = load_digits(return_X_y=True)
     images = torch.tensor(pixels, dtype=torch.float32).reshape(-1, 1, 8, 8) / 8 - 1  # from 0...16 to -1...1
     images = F.interpolate(images, size=(resolution, resolution), mode="bilinear", align_corners=False)
@@ -104,7 +104,7 @@ def batches(split: Split, batch_size: int = 64, seed: int = 0) -> DataLoader:
     Raises:
         ValueError: ``batch_size`` is larger than the set, which would leave no batch at all.
     """
-    _positive("batch_size", batch_size)
+    checks.positive("batch_size", batch_size)
     if batch_size > len(split.labels):
         raise ValueError(f"batch_size={batch_size} must not exceed the {len(split.labels)} images")
     order = torch.Generator().manual_seed(seed)
@@ -138,7 +138,7 @@ def fit(
         FloatingPointError: the loss is no longer a finite number. The weights are spoilt then: build the model anew.
         ValueError: ``loader`` gave no batch, as an iterator does in its second epoch.
     """
-    _positive("epochs", epochs)
+    checks.positive("epochs", epochs)
     device = next(model.parameters()).device
     history = []
     for epoch in (bar := trange(1, epochs + 1, desc="training", unit="epoch", disable=None)):

@@ -21,8 +21,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageOps
 from torch import nn
 
+from mobilenet_edu import checks
 from mobilenet_edu.architecture import TABLE_1
-from mobilenet_edu.cost import _positive
 from mobilenet_edu.network import MobileNet, MobileNetV1
 
 __all__ = [
@@ -150,7 +150,7 @@ def prepare(picture: torch.Tensor, resolution: int = 224) -> torch.Tensor:
         TypeError: ``picture`` has other numbers than 8-bit integers, or ``resolution`` is no integer.
         ValueError: the picture is not (H, W, 3), or has no pixels.
     """
-    _positive("resolution", resolution)
+    checks.positive("resolution", resolution)
     if picture.dtype != torch.uint8:
         raise TypeError(f"picture must have integers from 0 to 255 (torch.uint8), and has {picture.dtype}")
     if picture.dim() != 3 or picture.shape[2] != 3 or not picture.numel():
@@ -193,7 +193,7 @@ def draw_shapes(folder: str | Path, count: int, seed: int = 0) -> None:
     Raises:
         FileExistsError: a shape has its folder already.
     """
-    _positive("count", count)
+    checks.positive("count", count)
     rng = random.Random(seed)
     for shape in SHAPES:
         (Path(folder) / shape).mkdir(parents=True)

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mobilenet_edu.cost import _integer, _positive
+from mobilenet_edu import checks
 from mobilenet_edu.counting.macs import check, run_once
 
 __all__ = ["CONVENTIONS", "INGREDIENTS", "Convention", "explain", "ingredients"]
@@ -145,8 +145,8 @@ def explain(model: nn.Module, input_size: tuple[int, int, int], number: int, bat
     ['FlopCounterMode of PyTorch: 2 × MACs of convolutions and linear layers', \
 "calflops' FLOPs: 2 × MACs of convolutions and linear layers"]
     """
-    _integer("number", number, smallest=0)
-    _positive("batch_size", batch_size)
+    checks.integer("number", number, smallest=0)
+    checks.positive("batch_size", batch_size)
     of = ingredients(model, input_size)
     return [
         f"{convention.name}: {convention.formula(of)}"

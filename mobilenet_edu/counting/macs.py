@@ -15,7 +15,8 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mobilenet_edu.cost import Cost, _positive
+from mobilenet_edu import checks
+from mobilenet_edu.cost import Cost
 
 __all__ = ["count_cost"]
 
@@ -56,7 +57,7 @@ def check(model: nn.Module, input_size: tuple[int, int, int]) -> None:
     if not isinstance(input_size, (tuple, list)) or len(input_size) != 3:
         raise ValueError(f"input_size={input_size!r} must be (channels, height, width)")
     for name, value in zip(("channels", "height", "width"), input_size, strict=True):
-        _positive(f"input_size's {name}", value)
+        checks.positive(f"input_size's {name}", value)
 
 
 def run_once(model: nn.Module, input_size: tuple[int, int, int]) -> None:

@@ -1,0 +1,50 @@
+"""What every argument must be: each check returns, or raises an error that names argument, value and what it must be.
+
+For use inside the package. This module needs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import TypeAlias
+
+Size: TypeAlias = int | tuple[int, int]
+
+
+def pair(name: str, value: Size, smallest: int = 1) -> tuple[int, int]:
+    """``value`` twice if it is an integer, itself if it is a pair of them."""
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise ValueError(f"{name}={value!r} must be an integer or a pair (height, width)")
+        for side in value:
+            integer(name, side, smallest)
+        return value[0], value[1]
+    integer(name, value, smallest)
+    return value, value
+
+
+def positive(name: str, value: int) -> None:
+    integer(name, value, smallest=1)
+
+
+def integer(name: str, value: int, smallest: int) -> None:
+    # Not isinstance, to which True is an int. Nor NumPy's integers, which overflow.
+    if type(value) is not int:
+        raise TypeError(f"{name}={value!r} must be an int, not {type(value).__name__}")
+    if value < smallest:
+        raise ValueError(f"{name}={value!r} must be at least {smallest}")
+
+
+def boolean(name: str, value: bool) -> None:
+    if type(value) is not bool:
+        raise TypeError(f"{name}={value!r} must be True or False, not {type(value).__name__}")
+
+
+def multiplier(width_multiplier: float) -> None:
+    if isinstance(width_multiplier, bool) or not isinstance(width_multiplier, Real):
+        raise TypeError(
+            f"width_multiplier={width_multiplier!r} must be a number, not {type(width_multiplier).__name__}"
+        )
+    if not 0 < width_multiplier < math.inf:
+        raise ValueError(f"width_multiplier={width_multiplier!r} must be positive and finite")
