@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 
 from mobilenet_edu.architecture import Architecture
 
-__all__ = ["COLORS", "HATCHES", "annotate_grid", "draw_network", "use_style"]
+__all__ = ["CHANNEL_COLORS", "COLORS", "HATCHES", "annotate_grid", "draw_network", "use_style"]
 
 # Okabe and Ito's palette, chosen to stay apart under the common forms of colour blindness.
 COLORS = {
@@ -25,6 +25,8 @@ COLORS = {
     "classifier": "#CC79A7",
     "pooling": "#555555",
 }
+# One colour per channel, wherever a figure tells channels apart; readable on white and on dark paper.
+CHANNEL_COLORS = ("#1B8A8F", "#B4509A")
 HATCHES = {"standard": "", "depthwise": "//", "pointwise": "..", "classifier": "xx", "pooling": ""}
 
 
