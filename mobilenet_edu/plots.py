@@ -30,9 +30,14 @@ CHANNEL_COLORS = ("#1B8A8F", "#B4509A")
 HATCHES = {"standard": "", "depthwise": "//", "pointwise": "..", "classifier": "xx", "pooling": ""}
 
 
+_MORE_COLORS = ("#000000", "#56B4E9", "#E69F00")  # for lines that are no kind of layer
+
+
 def use_style() -> None:
     """Give every figure drawn from now on the book's type, sizes and colours."""
     plt.style.use(Path(__file__).with_name("book.mplstyle"))
+    kinds = [color for kind, color in COLORS.items() if kind != "pooling"]  # whose grey is for what is no line
+    plt.rcParams["axes.prop_cycle"] = plt.cycler(color=[*kinds, *_MORE_COLORS])
 
 
 def annotate_grid(axes: Axes, values: Sequence[Sequence[float]], title: str, cmap: str = "Greys") -> None:

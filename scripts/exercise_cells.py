@@ -147,3 +147,9 @@ def _number(chapter: ModuleType) -> int:
 def _title(path: Path) -> str:
     cells = nbformat.read(path, as_version=4).cells
     return next(cell.source.partition("\n")[0] for cell in cells if cell.source.startswith("# ")).removeprefix("# ")
+
+
+if __name__ == "__main__":
+    for path, text in texts().items():
+        print(f"{path.name} written")
+        path.write_text(text, "utf-8")

@@ -14,9 +14,12 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # for the instructor's package, which is not installed
 
+import colours  # noqa: E402
 import contents_lists  # noqa: E402
 import exercise_cells  # noqa: E402
 import exercise_numbers  # noqa: E402
+import inputs  # noqa: E402
+import notebooks  # noqa: E402
 import setup_cells  # noqa: E402
 
 from instructor import guide  # noqa: E402
@@ -28,16 +31,23 @@ STEPS: dict[str, Callable[[], dict[Path, str]]] = {
     "mobilenet_edu/exercises": exercise_cells.texts,
     "the names of exercises": exercise_numbers.texts,
     "instructor/guide.py": guide.texts,
+    "the colours of mobilenet_edu/plots.py": colours.texts,
 }
 
 
 def stale() -> list[str]:
     """One sentence for each file that is not what it is made from."""
-    return [
+    made = [
         f"{path.relative_to(ROOT)} does not follow {source}: run make fresh"
         for source, texts in STEPS.items()
         for path in texts()
     ]
+    run = [
+        f"book/{path.name} shows the outputs of other code or data than there is now, its own or the package's: "
+        "run make fresh"
+        for path in inputs.stale()
+    ]
+    return made + run
 
 
 def refresh() -> None:
@@ -54,7 +64,7 @@ def main(arguments: list[str]) -> int:
         print("\n".join(found) or "everything is up to date")
         return int(bool(found))
     refresh()
-    return 0
+    return 0 if arguments == ["--texts"] else notebooks.run_all(inputs.stale())
 
 
 if __name__ == "__main__":

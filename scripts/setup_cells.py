@@ -61,3 +61,9 @@ def texts() -> dict[Path, str]:
             cell.source = source
             found[path] = nbformat.writes(notebook) + "\n"
     return found
+
+
+if __name__ == "__main__":
+    for path, text in texts().items():
+        print(f"{path.name} written")
+        path.write_text(text, "utf-8")

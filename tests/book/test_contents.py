@@ -5,17 +5,12 @@ import re
 
 import contents_lists
 import exercise_numbers
-import fresh
 import nbformat
 import pytest
 from contents import NOTEBOOKS, ROOT, chapters
 
 PAGES = [*NOTEBOOKS, *sorted((ROOT / "book").glob("*.md"))]
 MADE = re.compile(r"<!-- table: .*?<!-- end of table -->", re.DOTALL)
-
-
-def test_every_text_that_is_made_from_another_follows_it():
-    assert not fresh.stale()
 
 
 def test_every_page_has_a_row_in_contents_toml():
