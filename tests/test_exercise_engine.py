@@ -20,7 +20,8 @@ from torch import nn
 
 from mobilenet_edu import exercises
 from mobilenet_edu.cost import Cost
-from mobilenet_edu.exercises import Mistake, exercise
+from mobilenet_edu.exercises import Mistake, _running, exercise
+from mobilenet_edu.exercises._plain import plain, remark
 from mobilenet_edu.exercises._values import difference, same, show, wrong_type
 from mobilenet_edu.exercises.networks import behaviour
 
@@ -153,7 +154,10 @@ def test_a_known_mistake_is_told_its_sentence_and_one_failing_call():
 def test_an_unknown_mistake_is_told_the_first_failing_call():
     verdict = verdict_of(lambda height, width: height * width + (height == 5))
     assert (verdict.outcome, verdict.mistake) == ("wrong", None)
-    assert verdict.text == "Not yet.\n  area(height=5, width=5)\n  expected 25 pixels, got 26"
+    assert verdict.text == (
+        "Not yet. It is right in 21 of 22 cases; wrong are those without this: not\nsquare.\n"
+        "  area(height=5, width=5)\n  expected 25 pixels, got 26"
+    )
 
 
 def test_a_mistake_must_agree_on_every_case_to_be_named():
@@ -222,23 +226,111 @@ class Everything(int):
 @pytest.mark.parametrize(
     ("result", "words"),
     [
-        (lambda right: float(right), ["a float (6.0)", "`//`", "`int(...)`"]),
+        (lambda right: right / 4, ["a float (1.5)", "`//`", "`int(...)`"]),
         (lambda right: True, ["a bool (True)"]),
-        (lambda right: str(right), ["a str ('6')"]),
-        (lambda right: Fraction(right), ["a fractions.Fraction"]),
-        (lambda right: np.int64(right), ["a numpy.int64", "`int(...)`"]),
-        (lambda right: torch.tensor(right), ["a tensor", "`.item()`"]),
+        (lambda right: str(right), ["a str ('6')", "You returned text."]),
+        (lambda right: f"{right:,}", ["a str ('6')", "You returned text."]),
+        (lambda right: np.ones(right), ["a numpy.ndarray"]),
+        (lambda right: torch.ones(right), ["a tensor", "`.item()`"]),
+        (lambda right: area, ["a function", "parentheses"]),
         (lambda right: Everything(right), [".Everything"]),
         (lambda right: (right,), ["a tuple"]),
         (lambda right: None if right == 25 else right, ["got None. Does a path", "lack a `return`?"]),
         (lambda right: (part for part in [right]), ["a generator", "`yield`", "`(x for x in y)`"]),
     ],
 )
-def test_another_type_is_named_kindly_even_where_the_value_is_right(result, words):
+def test_another_type_that_loses_something_is_named_kindly(result, words):
     verdict = verdict_of(lambda height, width: result(height * width))
     assert (verdict.outcome, verdict.mistake) == ("wrong", None)
     for word in words:
         assert word in " ".join(verdict.text.split())
+
+
+def area(height, width):
+    return height * width
+
+
+@pytest.mark.parametrize(
+    ("result", "remark"),
+    [
+        (int, ""),
+        (float, " As a plain int it would be `int(...)`."),
+        (Fraction, " As a plain int it would be `int(...)`."),
+        (np.int64, " As a plain int it would be `int(...)`."),
+        (np.float32, " As a plain int it would be `int(...)`."),
+        (np.array, " As a plain int it would be `.item()`."),
+        (torch.tensor, " As a plain int it would be `.item()`."),
+        (lambda right: torch.tensor(float(right), requires_grad=True), " As a plain int it would be `.item()`."),
+    ],
+)
+def test_a_right_number_of_another_type_is_right_and_hears_how_to_make_it_plain(result, remark):
+    verdict = verdict_of(lambda height, width: result(height * width))
+    assert (verdict.outcome, " ".join(verdict.text.split())) == ("correct", f"Correct, in all 22 cases tried.{remark}")
+    verdict = verdict_of(lambda height, width: result(height + width))
+    assert verdict.mistake == "half the way round"
+
+
+@pytest.mark.parametrize(
+    ("expected", "got"),
+    [
+        (1.0, 1),
+        (0.5, np.float64(0.5)),
+        (0.5, torch.tensor(0.5)),
+        (True, np.bool_(True)),
+        (True, torch.tensor(True)),
+        (Fraction(2), 2),
+        ("pointwise", np.str_("pointwise")),
+        ((1, 2), [1, 2]),
+        ((1, 2), np.array([1, 2])),
+        ((1, 2), torch.tensor([1.0, 2.0])),
+        ([1.5, 2.0], (1.5, 2)),
+        ([[7, 2], [3, 6]], torch.tensor([[7.0, 2.0], [3.0, 6.0]])),
+        (((1, 2), (3, 4)), [(1, 2), (3, 4)]),
+        (["a", "b"], {"a": 1, "b": 2}.keys()),
+        ([0, 1, 2], range(3)),
+        ([], ()),
+        ({"a": 1, "b": (2, 3)}, {"a": 1, "b": [2, 3]}),
+        (torch.ones(2), torch.ones(2).double()),
+        (torch.tensor([1 / 3]), torch.tensor([1 / 3], dtype=torch.float64)),
+        (torch.ones(2), np.ones(2)),
+        (torch.ones(2), [1, 1]),
+        (torch.ones(2), torch.ones(2, dtype=torch.int64)),
+        (torch.tensor([1, 2]), torch.tensor([1.0, 2.0])),
+    ],
+)
+def test_what_stands_for_the_same_is_made_plain(expected, got):
+    assert same(expected, plain(expected, got))
+    assert remark(expected, got).startswith((" As ", " In the usual precision"))
+    assert remark(expected, expected) == ""
+    assert plain({"a": 1, "b": 2}, {"b": 2, "a": np.int64(1)}) == {"a": 1, "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("expected", "got"),
+    [
+        (1, True),
+        (1, 1.5),
+        (1, math.inf),
+        (1, math.nan),
+        (1, "1"),
+        (1, [1]),
+        (True, 1),
+        (Fraction(1, 2), 0.5),
+        ((1, 2), {1, 2}),
+        ((1, 2), (part for part in (1, 2))),
+        ((1, 2), np.array([1.5, 2])),
+        (1 / 3, torch.tensor(1 / 3)),
+        (torch.ones(2), torch.ones(2, dtype=torch.bool)),
+        (torch.tensor([1, 2]), torch.tensor([1.5, 2.0])),
+        (torch.ones(2, 2), [[1, 1], [1]]),
+        (torch.ones(1), torch.ones(1, device="meta")),
+        (1, torch.ones((), device="meta")),
+        ({"a": 1}, {"a": 1, "b": 2}),
+    ],
+)
+def test_what_loses_something_stays_as_it_is(expected, got):
+    assert not same(expected, plain(expected, got))
+    assert not same(1, plain(1, Everything(1)))
 
 
 def test_a_coroutine_is_named_and_closed():
@@ -306,10 +398,17 @@ def test_what_differs_is_said_part_by_part():
     assert difference(Cost(1, 2), Cost(1, 3), "") == "macs: expected 2, got 3"
     assert difference({"a": 1}, {"a": True}, "") == "a: expected an int (1), got a bool (True)."
     assert difference({"a": "(2, 3)"}, {"a": "(3, 2)"}, "") == "a: expected (2, 3), got (3, 2)"
-    assert difference(torch.ones(25), torch.zeros(25), "") == "the shape is right, the values differ"
+    wrong = torch.ones(5, 5)
+    wrong[3:, 2] = 0.25
+    said = "the shape is right; 2 of 25 numbers differ, the first at [3, 2]: expected 1, got 0.25"
+    assert difference(torch.ones(5, 5), wrong, "") == said
+    assert difference(torch.ones(25, device="meta"), torch.ones(25, device="meta"), "").endswith("the values differ")
     assert difference(torch.ones(1), torch.zeros(1), "") == "expected torch.tensor([1.0]), got torch.tensor([0.0])"
     assert "got tensor of shape (25,)" in difference(torch.ones(1), torch.ones(25), "")
-    assert difference(1, 2, "MACs") == "expected 1 MACs, got 2"
+    assert difference(1, 2, "MACs") == "expected 1, got 2"
+    assert difference(3, 2, "MACs") == "expected 3 MACs, got 2"
+    said = "expected Fraction(1, 3) (about 0.3333), got Fraction(2, 3) (about 0.6667)"
+    assert difference(Fraction(1, 3), Fraction(2, 3), "") == said
     long, other = list(range(20)), list(range(1, 21))
     assert difference(long, other, "MACs") == f"expected {long} MACs,\ngot {other}"
 
@@ -328,7 +427,7 @@ def test_a_difference_that_is_not_shown_is_named_with_its_place():
     right, wrong = list(range(99)), [*range(98), 0]
     assert difference(right, wrong, "").endswith("\nat [98]: expected 98, got 0")
     said = difference((torch.ones(25),), (torch.zeros(25),), "")
-    assert said.endswith("\nat [0]: the shape is right, the values differ")
+    assert "\nat [0]: the shape is right; 25 of 25 numbers differ, the first at [0]:" in said
 
 
 def test_a_tensor_of_another_precision_is_told_so():
@@ -406,7 +505,7 @@ def loops(height, width):
 def swallows(height, width):
     while True:
         try:
-            time.sleep(1)
+            works(1)
         except:  # noqa: E722
             continue
 
@@ -424,8 +523,10 @@ def swallows_twice(height, width):
             continue  # noqa: B012
 
 
-def sleeps(height, width):
-    time.sleep(60)
+def works(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
 
 
 def answers_after_the_alarm(height, width):
@@ -435,22 +536,63 @@ def answers_after_the_alarm(height, width):
         return height * width
 
 
-@pytest.mark.parametrize("answer", [loops, swallows, swallows_twice, sleeps, answers_after_the_alarm])
+@pytest.mark.parametrize("answer", [loops, swallows, swallows_twice, answers_after_the_alarm])
 def test_an_endless_answer_is_stopped_even_if_it_swallows_exceptions(answer):
     verdict = verdict_of(answer)
     assert verdict.outcome == "timed out"
     said = " ".join(verdict.text.split())
-    assert "Timed out after 0.2 seconds, in call 1 of 22. Does a loop never end, or run far too often?" in said
+    assert "Timed out after 0.2 seconds of work, in call 1 of 22. Does a loop never end, or run far too often?" in said
     assert "area(height=2, width=3)" in verdict.text
 
 
 def test_an_answer_that_is_only_slow_hears_how_far_it_came():
     def slow(height, width):
-        time.sleep(0.05)
+        works(0.05)
         return height * width
 
     assert "in call 1 of 22" not in verdict_of(slow).text
     assert " of 22. " in verdict_of(slow).text
+
+
+def test_an_answer_that_waits_is_stopped_too(monkeypatch):
+    monkeypatch.setattr(_running, "PATIENCE", 0.3)
+    for answer in (lambda height, width: time.sleep(60), lambda height, width: threading.Event().wait()):
+        assert "Timed out after 0.3 seconds of waiting, in call 1 of 22." in " ".join(verdict_of(answer).text.split())
+
+
+def test_time_in_which_others_work_is_not_the_answers_own():
+    def shares_the_machine(height, width):
+        time.sleep(0.05)  # 1.1 seconds in all, where 0.2 are allowed
+        return height * width
+
+    assert verdict_of(shares_the_machine).outcome == "correct"
+
+
+def test_the_first_call_does_not_use_up_the_time_of_the_others():
+    def prepares(height, width):
+        works(0.15 if (height, width) == (2, 3) else 0.004)
+        return height * width
+
+    assert verdict_of(prepares).outcome == "correct"
+
+
+def test_an_import_is_not_the_answers_own_time(tmp_path, monkeypatch):
+    module = "import time\nend = time.thread_time() + 0.7\nwhile time.thread_time() < end: pass\nready = 1\n"
+    (tmp_path / "a_slow_library.py").write_text(module, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def imports(height, width):
+        if height == 5:
+            from a_slow_library import ready  # noqa: F401
+        return height * width
+
+    def imports_and_loops(height, width):
+        from a_slow_library import ready  # noqa: F401
+
+        loops(height, width)
+
+    assert verdict_of(imports).outcome == "correct"
+    assert "seconds of work" in verdict_of(imports_and_loops).text
 
 
 def test_the_alarm_is_put_back_after_a_check():
@@ -583,7 +725,7 @@ def test_changed_arguments_are_named_and_do_not_spoil_later_checks():
 
 
 def test_a_network_that_is_an_argument_must_stay_as_it_is():
-    layer = nn.Sequential(nn.Linear(2, 1))
+    layer = nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1))
     first = make(cases=((1, layer),), random_case=lambda rng: (rng.randint(1, 9), layer), alternative=None, mistakes=())
     by_reference = dataclasses.replace(first, reference=first_height)
 
@@ -607,16 +749,38 @@ def test_a_network_that_is_an_argument_must_stay_as_it_is():
         width[0].register_forward_hook(lambda *_: None)
         return height
 
+    def leaves_gradients(height, width):
+        width(torch.ones(2, 2)).sum().backward()
+        return height
+
+    def updates_a_buffer(height, width):
+        width[1](torch.ones(2, 1))  # in training mode
+        return height
+
     def puts_all_back(height, width):
         hook = width[0].register_forward_hook(lambda *_: None)
         width.eval()(torch.ones(1, 2)).sum().backward()
+        width.zero_grad()
         hook.remove()
         width.train()
         return height
 
-    for answer in (changes_the_mode, changes_the_mode_of_a_part, changes_a_weight, freezes, leaves_a_hook):
-        assert "changes its arguments" in by_reference.verdict(answer).text
+    for answer, what in (
+        (changes_the_mode, "the mode"),
+        (changes_the_mode_of_a_part, "the mode"),
+        (changes_a_weight, "the parameters"),
+        (freezes, "what is frozen"),
+        (leaves_a_hook, "the hooks"),
+        (leaves_gradients, "the buffers, such as batch norm's running averages,"),
+        (updates_a_buffer, "the buffers, such as batch norm's running averages,"),
+    ):
+        said = " ".join(by_reference.verdict(answer).text.split())
+        assert f"changes its arguments: {what} of `width`." in said
+        assert "width=Sequential(0: Linear, 1: BatchNorm1d) in training mode" in said
     assert by_reference.verdict(puts_all_back).outcome == "correct"
+    layer.eval()
+    assert "changes its arguments: the gradients of `width`." in by_reference.verdict(leaves_gradients).text
+    layer.train()
     assert layer.training
     assert layer[0].weight.any()
 
@@ -657,7 +821,7 @@ def test_a_notebook_goes_on_after_every_hostile_answer():
     cells = [
         "import dataclasses, sys, time\nfrom mobilenet_edu import exercises",
         "check = dataclasses.replace(exercises.ch02.conv2d_macs, seconds=0.2).check",
-        "def endless(*layer):\n    while True:\n        try:\n            time.sleep(1)\n        except: pass",
+        "def endless(*layer):\n    while True:\n        try:\n            sum(range(9))\n        except: pass",
         "check(endless)",
         "def leaves(*layer):\n    sys.exit('gone')",
         "check(leaves)",
@@ -759,7 +923,7 @@ def with_two_outputs(M, N):
         (without_return, "shape of the output: expected (2, 5, 7, 6), got None (does `forward` lack a `return`?)"),
         (with_two_outputs, "shape of the output: expected (2, 5, 7, 6), got a tuple"),
         (lambda M, N: nn.Sequential(nn.Conv2d(M, N, 1), nn.Conv2d(M, M, 3, padding=1, groups=M)), "RuntimeError"),
-        (lambda M, N: nn.Sequential(separable.reference(M, N), nn.ReLU()), "the values differ"),
+        (lambda M, N: nn.Sequential(separable.reference(M, N), nn.ReLU()), "numbers differ, the first at ["),
         (lambda M, N: separable.reference(M, N).state_dict(), "an nn.Module"),
         (lambda M, N: separable.reference, "an nn.Module"),
     ],
@@ -814,7 +978,8 @@ def test_a_judge_accepts_each_right_answer_and_says_what_a_wrong_one_breaks():
     assert multiple.verdict(lambda height, width: 7 * height).outcome == "correct"
     assert "8 is no multiple of 5" in multiple.verdict(lambda height, width: height + 3 if height == 5 else height).text
     assert multiple.verdict(lambda height, width: height + width).mistake == "sum"
-    assert "a float" in multiple.verdict(lambda height, width: float(height)).text
+    assert multiple.verdict(lambda height, width: float(height)).outcome == "correct"
+    assert "a float" in multiple.verdict(lambda height, width: height + 0.5).text
 
 
 # What a learner starts from, and what the solution shows
@@ -848,7 +1013,16 @@ def test_the_solution_shows_its_reasoning(capsys):
         (617, 1234, "You guessed 617; it is 1,234 MACs. Your guess is 2 times too small."),
         (12340, 1234, "You guessed 12,340; it is 1,234 MACs. Your guess is 10 times too large."),
         (1, 10**9, "You guessed 1; it is 1,000,000,000 MACs. Your guess is more than a thousand times too small."),
-        (0, 5, "You guessed 0; it is 5 MACs. No factor leads from the one to the other."),
+        (0, 5, "You guessed 0; it is 5 MACs. You expected none."),
+        (256, 0, "You guessed 256; it is 0 MACs. You expected some; there are none."),
+        (0, 0, "You guessed 0; it is 0 MACs. Exactly right."),
+        (-5, 5, "You guessed -5; it is 5 MACs. Your guess has the other sign."),
+        (np.int64(5), 5, "You guessed 5; it is 5 MACs. Exactly right."),
+        (torch.tensor(2.5), 5, "You guessed 2.5; it is 5 MACs. Your guess is 2 times too small."),
+        ("1/4", 0.25, "You guessed 1/4; it is 0.25 MACs. Exactly right."),
+        ("1,000", 1000, "You guessed 1,000; it is 1,000 MACs. Exactly right."),
+        ("1/0", 5, "You guessed 1/0; it is 5 MACs."),
+        ("Half a turn.", "half a turn", "You guessed half a turn MACs, and so it is."),
         (0.5, Fraction(1, 2), "You guessed 0.5; it is 1/2 MACs. Exactly right."),
         ("many", 5, "You guessed many; it is 5 MACs."),
         (math.nan, 5, "You guessed nan; it is 5 MACs."),
@@ -859,6 +1033,11 @@ def test_the_solution_shows_its_reasoning(capsys):
 def test_a_guess_stands_beside_the_truth(guess, truth, said, capsys):
     exercises.reveal(guess, truth, "MACs")
     assert capsys.readouterr().out == said + "\n"
+
+
+def test_as_many_is_not_one_times_as_many(capsys):
+    exercises.reveal(2, 1.0, "times as many")
+    assert capsys.readouterr().out == "You guessed 2; it is as many. Your guess is 2 times too large.\n"
 
 
 def test_a_strange_guess_is_shown_by_its_type(capsys):

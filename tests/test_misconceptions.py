@@ -371,6 +371,7 @@ RIGHT = [
     ("channels_needed", lambda factor, taps: None if factor >= taps else math.ceil(factor * taps / (taps - factor))),
     ("largest_multiplier", lambda N, taps: math.ceil(Fraction(N * taps, N + taps)) - 1),
     ("bias_left", running(lambda mean, bias, momentum: mean + momentum * (bias - mean))),
+    ("counterexample", lambda weights: (torch.tensor(weights), -torch.tensor(weights))),
     ("counterexample", lambda weights: ([-3 * w for w in weights], [w / 2 for w in weights])),
     ("trace", by_stage(lambda side, stride: -(-side // stride))),
     (
@@ -395,7 +396,7 @@ def test_a_right_answer_in_an_unusual_form_is_right(name, answer):
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (lambda weights: (torch.tensor(weights), -torch.tensor(weights)), "`.tolist()`"),
+        (lambda weights: (set(weights), set(weights)), "`.tolist()`"),
         (lambda weights: (1, -1), "each patch is a list"),
         (lambda weights: (weights, weights, weights), "this tuple holds 3"),
         (lambda weights: ([*weights, 1], [*weights, 1]), "as many numbers as the filter has: 1"),

@@ -12,14 +12,17 @@ import copy
 import inspect
 import math
 import random
+import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
+from mobilenet_edu.exercises._noticing import Slip, Try, mended, noticed, returns_nothing
+from mobilenet_edu.exercises._plain import plain, remark
 from mobilenet_edu.exercises._running import CappedOutput, OutOfTime, describe, has_hole, within
-from mobilenet_edu.exercises._values import difference, is_network, kind_of, same, show, wrong_type
+from mobilenet_edu.exercises._values import change, difference, is_network, kind_of, same, show, wrong_type
 
 LEVELS = {1: "worked example", 2: "fill the gap", 3: "from a blank cell", 4: "transfer"}
 
@@ -89,8 +92,9 @@ class _Trial:
     right: Any
     expected: Any
     got: Any = None
+    remark: str = ""
     complaint: str | None = None
-    changed_arguments: bool = False
+    changed: str = ""
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -114,7 +118,7 @@ class Exercise:
         unit: of the answer, such as MACs.
         observe: turns what an answer returned into what is compared; `mobilenet_edu.exercises.networks` has one.
         judge: where several answers are right: what is wrong with this one, or None. Called with it and the arguments.
-        seconds: time limit for all calls together.
+        seconds: of work for the first call, which may have to load a library, and again for all others together.
     """
 
     reference: Callable[..., Any]
@@ -155,69 +159,131 @@ class Exercise:
             return NOT_ANSWERED
         if not callable(answer):
             return Verdict("error", f"Error: check the function itself, `check({self.name})`, not {kind_of(answer)}.")
-        trials = []
-        for case in self.all_cases():
-            right = self.reference(*copy.deepcopy(case))
-            trials.append(_Trial(case, right, expected=self.observe(right, *copy.deepcopy(case))))
+        trials = list(self._trials())
         tried: list[_Trial] = []
         printed = CappedOutput()
 
-        def run() -> None:
+        def run(restart: Callable[[], None]) -> None:
             for trial in trials:
                 tried.append(trial)
                 self._try(answer, trial)
+                if len(tried) == 1:
+                    restart()
 
         failure = within(self.seconds, run, printed)
         if failure:
-            verdict = self._failed(answer, failure, tried[-1].case, f"call {len(tried)} of {len(trials)}")
+            verdict = self._failed(answer, failure, tried, f"call {len(tried)} of {len(trials)}")
         else:
-            verdict = self._compared(answer, trials)
+            verdict = self._compared(answer, trials, bool(printed.text))
         return Verdict(verdict.outcome, printed.report() + verdict.text, verdict.mistake)
+
+    def _trials(self) -> Iterator[_Trial]:
+        for case in self.all_cases():
+            right = self.reference(*copy.deepcopy(case))
+            yield _Trial(case, right, expected=self.observe(right, *copy.deepcopy(case)))
 
     def _try(self, answer: Callable[..., Any], trial: _Trial) -> None:
         arguments = copy.deepcopy(trial.case)
-        trial.got = answer(*arguments)
-        if not is_network(trial.got):  # which may take over the networks that it is made of
-            trial.changed_arguments = not same(trial.case, arguments)
+        got = answer(*arguments)
+        if not is_network(got):  # which may take over the networks that it is made of
+            names = inspect.signature(self.reference).parameters
+            changes = zip(names, map(change, trial.case, arguments), strict=False)
+            trial.changed = next((f"{what} of `{name}`" for name, what in changes if what), "")
+        trial.got = plain(trial.right, got)
         trial.complaint = wrong_type(trial.right, trial.got)
         if trial.complaint:
             return
+        trial.remark = remark(trial.right, got)
         trial.got = self.observe(trial.got, *copy.deepcopy(trial.case))
         if self.judge is not None:
             trial.complaint = self.judge(trial.got, *copy.deepcopy(trial.case))
         elif not same(trial.expected, trial.got):
             trial.complaint = difference(trial.expected, trial.got, self.unit)
 
-    def _failed(self, answer: Callable[..., Any], failure: BaseException, case: Case, which: str) -> Verdict:
+    def _failed(self, answer: Callable[..., Any], failure: BaseException, tried: list[_Trial], which: str) -> Verdict:
+        call = self._call(tried[-1].case)
         if isinstance(failure, OutOfTime):
-            text = f"Timed out after {self.seconds:g} seconds, in {which}."
-            text = _filled(f"{text} Does a loop never end, or run far too often?")
-            return Verdict("timed out", f"{text}\n{self._call(case)}")
+            text = _filled(f"Timed out after {failure}, in {which}. Does a loop never end, or run far too often?")
+            return Verdict("timed out", f"{text}\n{call}")
         if has_hole(answer):
             return STILL_A_GAP
-        return Verdict("error", f"Error: {describe(failure, answer)}\n{self._call(case)}")
-
-    def _compared(self, answer: Callable[..., Any], trials: list[_Trial]) -> Verdict:
-        if all(trial.got is None or trial.got is ... for trial in trials):
-            return STILL_A_GAP if has_hole(answer) else NOT_ANSWERED
-        for trial in trials:
-            if trial.changed_arguments:
-                text = "Not yet. Your function changes its arguments. Work on a copy, or undo it."
-                return Verdict("wrong", f"{text}\n{self._call(trial.case)}")
-        failing = next((trial for trial in trials if trial.complaint), None)
-        if failing is None:
-            return Verdict("correct", f"Correct, in all {len(trials)} cases tried.")
-        if has_hole(answer):
-            return STILL_A_GAP
-        complaint = [_filled(line, indent="  ") for line in failing.complaint.splitlines()]
-        detail = "\n".join([self._call(failing.case), *complaint])
+        said = describe(failure, answer)
         for mistake in self.mistakes:
-            if all(same(self._observed(mistake.wrong, trial.case), trial.got) for trial in trials):
-                return Verdict("wrong", f"{_filled(f'Not yet. {mistake.sentence}')}\n{detail}", mistake.name)
-        return Verdict("wrong", f"Not yet.\n{detail}")
+            if self._fails_alike(mistake, tried, failure):
+                return Verdict("error", f"{_filled(f'Not yet. {mistake.sentence}')}\n  {said}\n{call}", mistake.name)
+        return Verdict("error", f"Error: {said}\n{call}")
 
-    def _observed(self, function: Callable[..., Any], case: Case) -> Any:
-        return self.observe(function(*copy.deepcopy(case)), *copy.deepcopy(case))
+    def _fails_alike(self, mistake: Mistake, tried: list[_Trial], failure: BaseException) -> bool:
+        """Whether a mistake ends with the same exception in the same call, and gives the same before it."""
+        for trial in tried:
+            try:
+                got = self._observed(mistake.wrong, trial)
+            except Exception as error:
+                return trial is tried[-1] and type(error) is type(failure)
+            if trial is not tried[-1] and not same(got, trial.got):
+                return False
+        return False
+
+    def _compared(self, answer: Callable[..., Any], trials: list[_Trial], printed: bool) -> Verdict:
+        failing = next((trial for trial in trials if trial.complaint), None)
+        if all(trial.got is None or trial.got is ... for trial in trials):
+            slip = None if has_hole(answer) else returns_nothing(answer, printed)
+            return self._told(slip, failing) if slip else STILL_A_GAP if has_hole(answer) else NOT_ANSWERED
+        if failing is not None and has_hole(answer):
+            return STILL_A_GAP
+        if failing is not None:
+            for mistake in self.mistakes:
+                if self._agrees(mistake, trials):
+                    return self._told(Slip(mistake.name, mistake.sentence), failing)
+        changed = next((trial for trial in trials if trial.changed), None)
+        if changed is not None:
+            which = changed.changed.removeprefix("it of ")
+            text = f"Not yet. Your function changes its arguments: {which}. Work on a copy, or undo it."
+            return Verdict("wrong", f"{_filled(text)}\n{self._call(changed.case)}")
+        if failing is None:
+            said = next((trial.remark for trial in trials if trial.remark), "")
+            return Verdict("correct", _filled(f"Correct, in all {len(trials)} cases tried.{said}"))
+        return self._told(self._slip(answer, trials, failing), failing)
+
+    def _slip(self, answer: Callable[..., Any], trials: list[_Trial], failing: _Trial) -> Slip | None:
+        """What is not in the catalogue, but can be noticed about any answer."""
+        names = list(inspect.signature(self.reference).parameters)
+        tries = [Try(each.case, each.expected, each.got, right=not each.complaint) for each in trials]
+        found: list[Slip | None] = []
+
+        def look(restart: Callable[[], None]) -> None:
+            found.append(noticed(answer, names, tries, self.covers, compare=self.judge is None))
+            restart()
+            found.append(mended(answer, names, self._is_right))
+
+        within(self.seconds, look, CappedOutput())
+        return next((each for each in reversed(found) if each), None)
+
+    def _is_right(self, answer: Callable[..., Any]) -> bool:
+        """Whether an answer is right in every case; False if it fails."""
+        try:
+            for trial in self._trials():
+                self._try(answer, trial)
+                if trial.complaint or trial.changed:
+                    return False
+        except Exception:
+            return False
+        return True
+
+    def _told(self, slip: Slip | None, failing: _Trial) -> Verdict:
+        complaint = [_filled(line, indent="  ") for line in failing.complaint.splitlines()]
+        said = _filled(f"Not yet. {slip.sentence}" if slip else "Not yet.")
+        return Verdict("wrong", "\n".join([said, self._call(failing.case), *complaint]), slip.name if slip else None)
+
+    def _agrees(self, mistake: Mistake, trials: list[_Trial]) -> bool:
+        try:
+            return all(same(self._observed(mistake.wrong, trial), trial.got) for trial in trials)
+        except Exception:  # a mistake that ends in an exception is looked up where answers do
+            return False
+
+    def _observed(self, function: Callable[..., Any], trial: _Trial) -> Any:
+        got = plain(trial.right, function(*copy.deepcopy(trial.case)))
+        return got if wrong_type(trial.right, got) else self.observe(got, *copy.deepcopy(trial.case))
 
     def _call(self, case: Case) -> str:
         names = inspect.signature(self.reference).parameters
@@ -281,22 +347,48 @@ def _source(function: Callable[..., Any]) -> tuple[list[str], ast.FunctionDef]:
 
 def reveal(guess: Any, truth: Any, unit: str = "") -> None:
     """Print a guess beside the truth, with the factor between them. ``...`` means not guessed yet. Never raises."""
-    answer = f"{_pretty(truth)} {unit}".rstrip()
+    times = truth == 1 if _is_number(truth) and unit.startswith("times as ") else False
+    answer = unit.removeprefix("times ") if times else f"{_pretty(truth)} {unit}".rstrip()
     if guess is ... or guess is None:
         print(f"No guess yet. It is {answer}.")
-    elif _is_number(guess) and _is_number(truth):
-        print(f"You guessed {_pretty(guess)}; it is {answer}. {_how_close(Fraction(guess), Fraction(truth))}")
-    elif same(truth, guess):
+        return
+    number = _as_number(guess, truth)
+    if number is not None:
+        guessed = _pretty(guess if type(guess) is str else number)
+        print(f"You guessed {guessed}; it is {answer}. {_how_close(Fraction(number), Fraction(truth))}")
+    elif same(truth, guess) or (type(guess) is type(truth) is str and _bare(guess) == _bare(truth)):
         print(f"You guessed {answer}, and so it is.")
     else:
         print(f"You guessed {_pretty(guess)}; it is {answer}.")
 
 
+def _bare(text: str) -> str:
+    return text.strip().rstrip(".!").casefold()
+
+
+def _as_number(guess: Any, truth: Any) -> Any:
+    """The number that a guess is, or that its text says, such as "1/4"; None if it is none, or the truth is none."""
+    if not _is_number(truth):
+        return None
+    if not _is_number(guess):
+        whole = plain(0, guess)
+        guess = whole if _is_number(whole) else plain(0.0, guess)
+    if type(guess) is str and len(guess) <= 30:
+        text = guess.strip().replace(",", "")
+        if re.fullmatch(r"-?\d+(\.\d+|/0*[1-9]\d*)?", text):
+            return Fraction(text)
+    return guess if _is_number(guess) else None
+
+
 def _how_close(guess: Fraction, truth: Fraction) -> str:
     if guess == truth:
         return "Exactly right."
-    if guess * truth <= 0:
-        return "No factor leads from the one to the other."
+    if not truth:
+        return "You expected some; there are none."
+    if not guess:
+        return "You expected none."
+    if guess * truth < 0:
+        return "Your guess has the other sign."
     factor = max(guess / truth, truth / guess)
     if factor < Fraction(11, 10):
         return "Well guessed: less than a tenth apart."

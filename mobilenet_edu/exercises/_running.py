@@ -8,13 +8,16 @@ import io
 import signal
 import textwrap
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 PRINTED_AT_MOST = 500  # characters of an answer's own output that are shown
+LOOK_AFTER = 0.05  # seconds from one look at the time to the next
+PATIENCE = 60.0  # seconds by the clock on the wall, for an answer that waits or shares the machine
 GRACE = 0.2  # seconds in which an answer that is out of time may leave its `with` blocks
 
 
@@ -42,32 +45,73 @@ class CappedOutput(io.TextIOBase):
         return f"Your function printed:\n{self.text.rstrip()}{' … (the rest is cut)' if self.cut else ''}\n"
 
 
-def within(seconds: float, run: Callable[[], None], printed: CappedOutput) -> BaseException | None:
+class _Clock:
+    """The seconds of work that an answer has had: of its own thread, without those in which a module is imported."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.end = time.monotonic() + PATIENCE
+        self.restart()
+
+    def restart(self) -> None:
+        self.began = self.seen = time.thread_time()
+
+    def tick(self, frame: FrameType | None) -> str:
+        """Look at the time, and at what runs; why it is over, or nothing."""
+        now = time.thread_time()
+        if _imports(frame):
+            self.began += now - self.seen
+        self.seen = now
+        if now - self.began > self.seconds:
+            return f"{self.seconds:g} seconds of work"
+        return f"{PATIENCE:g} seconds of waiting" if time.monotonic() > self.end else ""
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether a module is being loaded somewhere between this frame and `within`."""
+    while frame is not None and frame.f_code is not within.__code__:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def within(seconds: float, run: Callable[[Callable[[], None]], None], printed: CappedOutput) -> BaseException | None:
     """Call ``run`` with a time limit and its output kept; return what it raised, if anything.
 
-    What ends the process itself, such as ``os._exit`` or a crash in C, is beyond it.
+    ``run`` gets a function that starts the time anew. Time is what the thread works: neither other programs nor the
+    import of a library shorten it. Whoever waits instead of working is stopped after `PATIENCE`. Where there are no
+    alarms, as on Windows, in a browser or beside the main thread, there is no limit. What ends the process itself,
+    such as ``os._exit`` or a crash in C, is beyond it.
     """
     alarms = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
     armed = True
     pause = GRACE
+    over = ""
 
-    def alarm(*_: Any) -> None:
-        nonlocal pause
-        if armed:
-            # Once is enough for most answers. A bare `except:` in a loop swallows the exception; then two alarms in
-            # quick succession follow, of which the second strikes outside the `try` that swallowed the first.
-            signal.setitimer(signal.ITIMER_REAL, pause)
-            pause = 1e-5
-            raise OutOfTime
+    def alarm(_: int, frame: FrameType | None) -> None:
+        nonlocal pause, over
+        if not armed:
+            return
+        over = over or clock.tick(frame)
+        if not over:
+            signal.setitimer(signal.ITIMER_REAL, LOOK_AFTER)
+            return
+        # Once is enough for most answers. A bare `except:` in a loop swallows the exception; then two alarms in
+        # quick succession follow, of which the second strikes outside the `try` that swallowed the first.
+        signal.setitimer(signal.ITIMER_REAL, pause)
+        pause = 1e-5
+        raise OutOfTime(over)
 
     if alarms:
+        clock = _Clock(seconds)
         before = signal.signal(signal.SIGALRM, alarm)
     failure = None
     with redirect_stdout(printed), redirect_stderr(printed):
         if alarms:
-            signal.setitimer(signal.ITIMER_REAL, seconds)
+            signal.setitimer(signal.ITIMER_REAL, LOOK_AFTER)
         try:
-            run()
+            run(clock.restart if alarms else lambda: None)
         except BaseException as error:  # SystemExit and KeyboardInterrupt too: the kernel must live
             armed = False
             failure = error
@@ -79,13 +123,30 @@ def within(seconds: float, run: Callable[[], None], printed: CappedOutput) -> Ba
     return failure
 
 
+# What Python's own sentence leaves open, for the errors that beginners meet.
+MEANINGS = {
+    NameError: "Python does not know that name here. Is it spelled as above, and imported?",
+    UnboundLocalError: "A name is used before it has a value: give it one before the loop or the `if`.",
+    IndexError: "An index points behind the end. Positions count from 0, and rows come before columns.",
+    KeyError: "The dictionary has no such key.",
+    ZeroDivisionError: "With these arguments you divide by 0.",
+    RecursionError: "A function calls itself and never stops.",
+    AttributeError: "What stands before the point has no part of that name.",
+    ModuleNotFoundError: "There is no such module here.",
+}
+
+
 def describe(failure: BaseException, answer: Callable[..., Any]) -> str:
-    """An exception in one or two lines: what it says, and where in the answer it was raised."""
+    """An exception in a few lines: what it says, where in the answer it was raised, and what it means."""
     text = traceback.format_exception_only(failure)[-1].strip()
     text = text if len(text) <= 300 else text[:300] + "…"
     file = getattr(getattr(answer, "__code__", None), "co_filename", None)
     lines = [frame.line for frame in traceback.extract_tb(failure.__traceback__) if frame.filename == file]
-    return f"{text}\n  raised by the line `{lines[-1]}`" if lines and lines[-1] else text
+    text += f"\n  raised by the line `{lines[-1]}`" if lines and lines[-1] else ""
+    meaning = MEANINGS.get(type(failure), "")
+    if isinstance(failure, TypeError) and "NoneType" in str(failure):
+        meaning = "Something here is None: a function without `return`, or a method such as `sort`, which gives None."
+    return f"{text}\n  {meaning}" if meaning else text
 
 
 def has_hole(answer: Callable[..., Any]) -> bool:

@@ -27,6 +27,12 @@ def wrong_type(expected: Any, got: Any) -> str | None:
         advice = " `.item()` makes it a plain one."
     elif type(got) is float and type(expected) is int:
         advice = " `//` divides whole numbers; `int(...)` makes one of a float."
+    elif type(got) is float and type(expected) is Fraction:
+        advice = " A float is rounded: divide by `Fraction(a, b)`, with whole a and b."
+    elif type(got) is str and type(expected) in (int, float):
+        advice = " Return the number without quotes, and without formatting it."
+    elif inspect.isroutine(got) or isinstance(got, type):
+        advice = " A pair of parentheses behind its name calls it."
     elif inspect.isgenerator(got):
         advice = " `yield` makes one, and so does `(x for x in y)`."
     elif inspect.iscoroutine(got):
@@ -68,9 +74,12 @@ def difference(expected: Any, got: Any, unit: str) -> str:
         if expected.dtype != got.dtype:
             return f"the shape is right; expected {expected.dtype}, got {got.dtype}"
         if not _numbers(expected) or not _numbers(got):  # too long to be shown
-            return "the shape is right, the values differ"
+            return f"the shape is right; {_first_number(expected, got)}"
     place, part, got_part = _first_unlike(expected, got)
+    unit = "" if type(expected) in (int, float) and expected == 1 else unit  # "1 pixels"
     wanted, given = f"expected {show(expected)} {unit}".rstrip(), f"got {show(got)}"
+    if type(expected) is type(got) is Fraction:
+        wanted, given = (f"{text} (about {float(each):.4g})" for text, each in ((wanted, expected), (given, got)))
     text = f"{wanted}, {given}" if len(wanted + given) <= 75 else f"{wanted},\n{given}"
     if type(part) is type(got_part) is float and math.isclose(part, got_part, rel_tol=1e-5):
         where = f"at {place} they" if place else "they"
@@ -78,6 +87,19 @@ def difference(expected: Any, got: Any, unit: str) -> str:
     if place and (wrong_type(part, got_part) or show(expected) == show(got)):
         return f"{text}\nat {place}: {wrong_type(part, got_part) or difference(part, got_part, '')}"
     return text
+
+
+def _first_number(expected: Any, got: Any) -> str:
+    """How many numbers of two tensors of one shape differ, and the first that does."""
+    torch = sys.modules["torch"]
+    if expected.is_meta or got.is_meta:
+        return "the values differ"
+    expected, got = expected.detach(), got.detach()
+    unlike = ~torch.isclose(expected, got, rtol=1e-4, atol=1e-5)
+    place = unlike.nonzero()[0].tolist()
+    wanted, given = (f"{each[tuple(place)].item():.6g}" for each in (expected, got))
+    count = f"{int(unlike.sum())} of {unlike.numel()} numbers differ"
+    return f"{count}, the first at {place}: expected {wanted}, got {given}"
 
 
 def _first_unlike(expected: Any, got: Any, place: str = "") -> tuple[str, Any, Any]:
@@ -105,16 +127,29 @@ def is_network(value: Any) -> bool:
 
 
 def _state(network: Any) -> dict[str, Any]:
-    """All that an answer may change in a network that it is given, save the gradients that a backward pass leaves."""
+    """All that an answer may change in a network that it is given."""
+    parameters = list(network.parameters())
     return {
-        "numbers": dict(network.state_dict()),
-        "requires_grad": [parameter.requires_grad for parameter in network.parameters()],
-        "training": [module.training for module in network.modules()],
-        "hooks": [
+        "the parameters": dict(network.named_parameters()),
+        "the buffers, such as batch norm's running averages,": dict(network.named_buffers()),
+        "the gradients": [parameter.grad for parameter in parameters],
+        "what is frozen": [parameter.requires_grad for parameter in parameters],
+        "the mode": [module.training for module in network.modules()],
+        "the hooks": [
             sum(len(hooks) for name, hooks in vars(module).items() if name.endswith("_hooks"))
             for module in network.modules()
         ],
     }
+
+
+def change(before: Any, after: Any) -> str:
+    """What of an argument an answer has changed, in words; nothing if it is as it was."""
+    if same(before, after):
+        return ""
+    if not is_network(before) or not is_network(after):
+        return "it"
+    was, now = _state(before), _state(after)
+    return next(what for what in was if not same(was[what], now[what]))
 
 
 def _is_torch(value: Any) -> bool:
@@ -133,6 +168,8 @@ def _same_tensor(expected: Any, got: Any) -> bool:
     torch = sys.modules["torch"]
     if expected.shape != got.shape or expected.dtype != got.dtype:
         return False
+    if expected.is_meta or got.is_meta:  # which have no numbers
+        return expected.is_meta and got.is_meta
     return torch.allclose(expected, got, rtol=1e-4, atol=1e-5)
 
 
@@ -155,9 +192,18 @@ def show(value: Any, depth: int = 0) -> str:
     if dataclasses.is_dataclass(value) and not isinstance(value, type) and depth < 5:
         inner = ", ".join(f"{name}={show(part, depth + 1)}" for name, part in _fields(value).items())
         return f"{type(value).__name__}({inner})"
-    if _is_torch(value) and not is_network(value):
-        return _show_tensor(value)
+    if _is_torch(value):
+        return _show_network(value) if is_network(value) else _show_tensor(value)
     return kind_of(value)
+
+
+def _show_network(network: Any) -> str:
+    """Its class, its parts by name with their classes, and its mode."""
+    torch = sys.modules["torch"]
+    names = [f"{name}: {type(part).__name__}" for name, part in torch.nn.Module.named_children(network)]
+    parts = ", ".join(names[:12] + ["…"] * (len(names) > 12))
+    mode = "training" if network.training else "evaluation"
+    return f"{type(network).__name__.strip('_')}({parts}) in {mode} mode"
 
 
 def _show_tensor(tensor: Any) -> str:

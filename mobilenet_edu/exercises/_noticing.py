@@ -1,0 +1,308 @@
+"""What can be noticed about a wrong answer to any exercise, and proved: slips of Python, and what all cases share.
+
+A sentence from here is never a guess. Either the answer was mended and the mended one was right in every case, or the
+sentence only says what the cases show.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import math
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from itertools import combinations
+from typing import Any, NamedTuple
+
+from mobilenet_edu.exercises._plain import plain
+from mobilenet_edu.exercises._values import same, show
+
+IN_PLACE = ("sort", "append", "extend", "insert", "reverse", "shuffle")
+ORDINALS = ("first", "second", "third", "fourth")
+
+
+class Slip(NamedTuple):
+    """What an answer did: a name if it is proved, and a sentence."""
+
+    name: str | None
+    sentence: str
+
+
+class Try(NamedTuple):
+    """One call: its arguments, what was expected and what the answer gave."""
+
+    case: tuple[Any, ...]
+    expected: Any
+    got: Any
+    right: bool
+
+
+def returns_nothing(answer: Callable[..., Any], printed: bool) -> Slip | None:
+    """Why an answer gives None, if its source tells."""
+    method = _in_place(_tree(answer))
+    if method:
+        other = "; `sorted(...)` gives a new list" if method == "sort" else ""
+        return Slip(
+            "a method that returns None",
+            f"`{method}` changes its list and returns None, so your answer is None. Call it on a line of its own, then "
+            f"return the list{other}.",
+        )
+    if printed:
+        return Slip(
+            "printed, not returned",
+            "Your function prints, and returns nothing. What is printed only you can see: hand the answer back with "
+            "`return`.",
+        )
+    return None
+
+
+def _in_place(tree: ast.AST | None) -> str:
+    """The method whose None is returned, directly or through a name."""
+    if tree is None:
+        return ""
+    of_name = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            of_name[node.targets[0].id] = node.value
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Return, ast.Lambda)):
+            value = node.value if isinstance(node, ast.Return) else node.body
+            value = of_name.get(value.id) if isinstance(value, ast.Name) else value
+            function = value.func if isinstance(value, ast.Call) else None
+            if isinstance(function, ast.Attribute) and function.attr in IN_PLACE:
+                return function.attr
+    return ""
+
+
+def mended(
+    answer: Callable[..., Any], names: Sequence[str], right: Callable[[Callable[..., Any]], bool]
+) -> Slip | None:
+    """A slip of which it is proved that without it the answer is right: ``right`` runs a mended answer on all cases."""
+    other = _with_parentheses(answer)
+    if other is not None and right(other):
+        return Slip(
+            "precedence",
+            "Python reads `a + b if c else 0` as `(a + b) if c else 0`: without c all of the sum is gone. Write "
+            "`a + (b if c else 0)`.",
+        )
+    for i, j in combinations(range(len(names)), 2):
+        if right(_with_swapped(answer, i, j)):
+            return Slip(
+                "swapped arguments",
+                f"Your function takes `{names[i]}` for `{names[j]}`, and the other way round: with the two swapped it "
+                "is right in every case.",
+            )
+    return None
+
+
+def _with_swapped(answer: Callable[..., Any], i: int, j: int) -> Callable[..., Any]:
+    def swapped(*case: Any) -> Any:
+        case = list(case)
+        case[i], case[j] = case[j], case[i]
+        return answer(*case)
+
+    return swapped
+
+
+class _Parentheses(ast.NodeTransformer):
+    """Turns `a + b if c else 0` into `a + (b if c else 0)`."""
+
+    changed = False
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        self.generic_visit(node)
+        nothing = isinstance(node.orelse, ast.Constant) and node.orelse.value == 0
+        if not nothing or not isinstance(node.body, ast.BinOp) or not isinstance(node.body.op, (ast.Add, ast.Sub)):
+            return node
+        self.changed = True
+        inner = ast.IfExp(node.test, node.body.right, node.orelse)
+        return ast.BinOp(node.body.left, node.body.op, inner)
+
+
+def _with_parentheses(answer: Callable[..., Any]) -> Callable[..., Any] | None:
+    tree, mend = _tree(answer), _Parentheses()
+    if tree is None or not isinstance(tree.body[0], ast.FunctionDef) or getattr(answer, "__closure__", None):
+        return None
+    tree.body[0].decorator_list = []
+    tree = ast.fix_missing_locations(mend.visit(tree))
+    if not mend.changed:
+        return None
+    namespace = dict(answer.__globals__)
+    exec(compile(tree, "<mended>", "exec"), namespace)
+    return namespace[tree.body[0].name]
+
+
+def _tree(answer: Callable[..., Any]) -> ast.Module | None:
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(answer)))
+    except Exception:  # no file and no cell, or a piece of a line
+        return None
+
+
+def noticed(
+    answer: Callable[..., Any],
+    names: Sequence[str],
+    tries: list[Try],
+    covers: Mapping[str, Callable[..., bool]],
+    compare: bool,
+) -> Slip | None:
+    """What the cases show, the most telling first, or None. ``compare`` if no more than one answer is right."""
+    for look in (_whole_cost, _as_text, _parts, _entries, _numbers, _tensors) if compare else ():
+        if sentence := look(tries):
+            return Slip(None, sentence)
+    never = _never_used(answer, names)
+    sentence = _shared(tries, covers)
+    if never:
+        sentence = f"Your function never looks at {never}. {sentence}".strip()
+    return Slip(None, sentence) if sentence else None
+
+
+def _all(tries: list[Try], holds: Callable[[Any, Any], bool]) -> bool:
+    try:
+        return all(holds(each.expected, each.got) for each in tries)
+    except Exception:  # of another type, or too short
+        return False
+
+
+def _equal(expected: Any, got: Any) -> bool:
+    return same(expected, plain(expected, got))
+
+
+def _whole_cost(tries: list[Try]) -> str:
+    for name in ("macs", "params", "flops", "weights"):
+        if _all(tries, lambda expected, got, name=name: not same(expected, got) and same(expected, getattr(got, name))):
+            return (
+                f"You returned the whole `{type(tries[0].got).__name__}`. Asked for is one of its numbers: `.{name}`."
+            )
+    return ""
+
+
+def _as_text(tries: list[Try]) -> str:
+    if type(tries[0].expected) in (int, float) and _all(
+        tries, lambda expected, got: type(got) is str and math.isclose(float(got.replace(",", "")), expected)
+    ):
+        return "You returned text. Return the number itself, without quotes and without formatting."
+    return ""
+
+
+def _parts(tries: list[Try]) -> str:
+    """Of a pair, or three: which parts are right."""
+    count = len(tries[0].expected) if type(tries[0].expected) is tuple else 0
+    if not 2 <= count <= 4 or any(len(each.expected) != count for each in tries):
+        return ""
+    for i in range(count):
+        if _all(tries, lambda expected, got, i=i: _equal(expected[i], got)):
+            return f"You returned only the {ORDINALS[i]} of {'the two' if count == 2 else count}."
+    if _all(tries, lambda expected, got: _equal(expected, tuple(got)[::-1])):
+        return "The parts of your answer are right, in the opposite order."
+    if not _all(tries, lambda expected, got: len(got) == count):
+        return ""
+    right = [i for i in range(count) if _all(tries, lambda expected, got, i=i: _equal(expected[i], got[i]))]
+    if not right:
+        return ""
+    wrong = [ORDINALS[i] for i in range(count) if i not in right]
+    well = " and ".join(ORDINALS[i] for i in right)
+    return (
+        f"The {well} part of your answer {'is' if len(right) == 1 else 'are'} right in every case; look at the "
+        f"{' and the '.join(wrong)}."
+    )
+
+
+def _entries(tries: list[Try]) -> str:
+    """Of a list: whether entries lack, or only their order is wrong."""
+    if type(tries[0].expected) is not list or not _all(tries, lambda expected, got: type(got) is list):
+        return ""
+    key = show
+    if _all(tries, lambda expected, got: sorted(map(key, expected)) == sorted(map(key, got))):
+        return "You have the right entries, in another order."
+    if _all(tries, lambda expected, got: same(expected[:-1], got)):
+        return "The last entry is missing; the others are right."
+    if _all(tries, lambda expected, got: same(expected[1:], got)):
+        return "The first entry is missing; the others are right."
+    if _all(tries, lambda expected, got: same(expected, got[:-1])):
+        return "Your list has one entry too many, at its end."
+    if _all(tries, lambda expected, got: same(expected, got[1:])):
+        return "Your list has one entry too many, at its beginning."
+    if _all(tries, lambda expected, got: same(list(dict.fromkeys(expected)), got)):
+        return "Your list leaves out what it has seen before. Keep repeated entries."
+    return ""
+
+
+def _numbers(tries: list[Try]) -> str:
+    """Of a number: whether it is always too large by the same amount or factor, or always the same."""
+    kinds = (int, float, Fraction)
+    pairs = [(each.expected, each.got) for each in tries]
+    if not all(type(a) in kinds and type(b) in kinds and abs(a) < 1e15 and abs(b) < 1e15 for a, b in pairs):
+        return ""
+    if len({a for a, _ in pairs}) < 3:
+        return ""
+    if len({b for _, b in pairs}) == 1:
+        return f"Your answer is {show(pairs[0][1])} whatever the arguments are."
+    off = [b - a for a, b in pairs]
+    if all(math.isclose(each, off[0], rel_tol=1e-9, abs_tol=1e-12) for each in off):
+        return f"Your answer is {show(abs(off[0]))} too {'large' if off[0] > 0 else 'small'} in every case."
+    factors = [Fraction(b) / Fraction(a) for a, b in pairs if a]
+    if any(not a and b for a, b in pairs) or not factors[0]:
+        return ""
+    if not all(math.isclose(each, factors[0], rel_tol=1e-9) for each in factors):
+        return ""
+    if factors[0] == -1:
+        return "Your answer has the wrong sign in every case."
+    factor = factors[0] if abs(factors[0]) > 1 else 1 / factors[0]
+    times = f"{float(factor):.4g}"
+    return f"Your answer is {times} times too {'large' if abs(factors[0]) > 1 else 'small'} in every case."
+
+
+def _tensors(tries: list[Try]) -> str:
+    torch = sys.modules.get("torch")
+    if torch is None or not all(type(part) is torch.Tensor for each in tries for part in (each.expected, each.got)):
+        return ""
+    if _all(tries, lambda a, b: a.shape != b.shape and a.numel() == b.numel() and same(a.flatten(), b.flatten())):
+        return "Your numbers are right, in another shape."
+    if all(each.expected.shape == each.got.shape and each.expected.any() for each in tries):
+        largest = [each.expected.abs().argmax() for each in tries]
+        factors = [
+            float(each.got.flatten()[i] / each.expected.flatten()[i]) for each, i in zip(tries, largest, strict=True)
+        ]
+        factor = factors[0]
+        if factor and all(same(each.expected * factor, each.got) for each in tries):
+            return f"Each of your numbers is {factor:.4g} times the right one, in every case."
+    return ""
+
+
+def _never_used(answer: Callable[..., Any], names: Sequence[str]) -> str:
+    tree = _tree(answer)
+    if tree is None or not isinstance(tree.body[0], ast.FunctionDef):
+        return ""
+    function = tree.body[0]
+    used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+    own = {argument.arg for argument in (*function.args.posonlyargs, *function.args.args)}
+    if "locals" in used:
+        return ""
+    return " and ".join(f"`{name}`" for name in names if name in own and name not in used)
+
+
+def _shared(tries: list[Try], covers: Mapping[str, Callable[..., bool]]) -> str:
+    """What all cases that fail have in common, and how many are right."""
+    failing, passing = [each for each in tries if not each.right], [each for each in tries if each.right]
+    if not passing:
+        return ""
+    count = f"It is right in {len(passing)} of {len(tries)} cases."
+    for name, holds in covers.items():
+        wrong, right = ([_holds(holds, each.case) for each in some] for some in (failing, passing))
+        if all(wrong) and not any(right):
+            return f"{count[:-1]}; wrong are those with this: {name}."
+        if not any(wrong) and all(right):
+            return f"{count[:-1]}; wrong are those without this: {name}."
+        if all(wrong) and right.count(False) >= 3:
+            return f"{count} All that are wrong have this in common: {name}."
+    return count
+
+
+def _holds(condition: Callable[..., bool], case: tuple[Any, ...]) -> bool:
+    try:
+        return bool(condition(*case))
+    except Exception:  # it is made for the random cases, and need not fit all
+        return False
