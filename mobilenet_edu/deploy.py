@@ -19,8 +19,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from mobilenet_edu.blocks import ConvBNReLU, fold_batch_norm
+from mobilenet_edu._flow import Flow
+from mobilenet_edu.blocks import fold_batch_norm
 
 __all__ = [
     "QuantizedRun",
@@ -32,19 +34,48 @@ __all__ = [
     "stored_timings",
 ]
 
+_log = logging.getLogger(__name__)
 _DATA = Path(__file__).with_name("data")
 
 
 def fold_batch_norms(network: nn.Module) -> nn.Module:
     """A copy of ``network``, in evaluation mode, whose convolutions have taken in their batch norms.
 
-    Where a `ConvBNReLU` had a batch norm, it has an ``nn.Identity``; its convolution has gained a bias.
+    A convolution is folded where all that it writes goes to one batch norm and nowhere else, and `fold_batch_norm`
+    takes the two. The batch norm's place is taken by an ``nn.Identity``; the convolution has gained a bias. Every other
+    batch norm stays as it is. The number of those that were folded is logged, and why others stay.
+
+    Raises:
+        TypeError: ``network`` is no module.
+        ValueError: there is nothing to fold and nothing was, as there is neither a batch norm nor a convolution with
+            an ``nn.Identity`` behind it; or ``network`` looks at its batch norms, and would change without them.
     """
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"network={network!r} must be a built nn.Module, such as MobileNetV1()")
     folded = copy.deepcopy(network).eval()
-    for part in folded.modules():
-        if isinstance(part, ConvBNReLU):
-            part.conv = fold_batch_norm(part.conv, part.norm)
-            part.norm = nn.Identity()
+    norms = {part: name for name, part in folded.named_modules() if isinstance(part, _BatchNorm)}
+    flow = Flow(folded)
+    if not norms and not _was_folded(folded, flow):
+        raise ValueError("network must have batch norms to fold, or convolutions into which they were folded")
+    replacements: dict[nn.Module, nn.Module] = {}
+    staying = []
+    for norm, name in norms.items():
+        conv = flow.only_source(norm)
+        try:
+            if conv is None:
+                raise ValueError(flow.trouble or "no convolution is seen whose output it reads and nothing else does")
+            if norm.training:
+                raise ValueError("it stays in training mode")
+            replacements[conv] = fold_batch_norm(conv, norm)
+            replacements[norm] = nn.Identity()
+        except (TypeError, ValueError) as reason:
+            staying.append(f"{name} ({reason})")
+    _replace(folded, replacements)
+    if Flow(folded).steps != flow.steps:
+        raise ValueError("network must not look at its batch norms: without them, its forward takes another path")
+    _log.info("folded %d of %d batch norms", len(norms) - len(staying), len(norms))
+    if staying:
+        _log.warning("these batch norms stay as they are: %s", "; ".join(staying))
     return folded
 
 
@@ -118,6 +149,18 @@ def quantize_onnx(
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
         )
+
+
+def _was_folded(network: nn.Module, flow: Flow) -> bool:
+    identities = (part for part in network.modules() if type(part) is nn.Identity)
+    return any(isinstance(flow.only_source(identity), nn.Conv2d) for identity in identities)
+
+
+def _replace(network: nn.Module, replacements: dict[nn.Module, nn.Module]) -> None:
+    for part in list(network.modules()):
+        for name, child in list(part._modules.items()):  # named_children names a module once
+            if child in replacements:
+                setattr(part, name, replacements[child])
 
 
 class QuantizedRun(NamedTuple):

@@ -23,12 +23,12 @@ from torch import nn
 
 from mobilenet_edu import checks
 from mobilenet_edu.architecture import TABLE_1
+from mobilenet_edu.blocks import SameConv2d
 from mobilenet_edu.network import MobileNet, MobileNetV1
 
 __all__ = [
     "CHECKPOINTS",
     "SHAPES",
-    "SameConv2d",
     "download",
     "draw_shapes",
     "from_checkpoint",
@@ -47,24 +47,6 @@ CHECKPOINTS = {
 
 # What `draw_shapes` draws, in the order in which `pictures` numbers them.
 SHAPES = ("circle", "cross", "square", "triangle")
-
-
-class SameConv2d(nn.Conv2d):
-    """A convolution with TensorFlow's "same" padding: ⌈size / stride⌉ outputs, the odd pixel at the bottom and right.
-
-    At stride 1 that is PyTorch's padding by half the kernel. At stride 2 on a map of even size it is not: nothing is
-    added above and on the left, one row and column below and on the right.
-    """
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """The convolution of ``images`` (N, C, H, W), padded first."""
-        sides = []
-        each = zip(images.shape[-2:], self.kernel_size, self.stride, self.dilation, strict=True)
-        for size, kernel, stride, dilation in each:
-            reach = dilation * (kernel - 1) + 1
-            total = max((-(-size // stride) - 1) * stride + reach - size, 0)
-            sides = [total // 2, total - total // 2, *sides]  # F.pad wants the last dimension first
-        return F.conv2d(F.pad(images, sides), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 def our_names(checkpoint: Mapping[str, torch.Tensor]) -> dict[str, str]:
@@ -258,7 +240,12 @@ def _behave_like_tensorflow(network: MobileNet) -> None:
         if isinstance(getattr(part, "conv", None), nn.Conv2d) and part.conv.stride == (2, 2):
             old = part.conv
             part.conv = SameConv2d(
-                old.in_channels, old.out_channels, old.kernel_size, old.stride, groups=old.groups, bias=False
+                old.in_channels,
+                old.out_channels,
+                old.kernel_size,
+                old.stride,
+                groups=old.groups,
+                bias=old.bias is not None,
             )
 
 

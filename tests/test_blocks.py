@@ -8,12 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import parametrizations, prune
 
 from mobilenet_edu.blocks import (
     ConvBNReLU,
     DepthwiseConv2d,
     DepthwiseSeparableConv2d,
     PointwiseConv2d,
+    SameConv2d,
     fold_batch_norm,
 )
 
@@ -185,3 +187,143 @@ def test_a_norm_of_other_channels_is_refused(channels):
 def test_a_norm_without_running_statistics_is_refused():
     with pytest.raises(ValueError, match="must keep running statistics"):
         fold_batch_norm(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5, track_running_stats=False))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 9), (8, 13), (224, 225)])
+@pytest.mark.parametrize(
+    "options", [{}, {"stride": 2}, {"stride": (2, 3), "groups": 2}, {"dilation": 2, "bias": False}]
+)
+def test_a_folded_convolution_keeps_its_class_and_so_its_padding(size, options):
+    torch.manual_seed(0)
+    conv, norm = SameConv2d(4, 6, 3, **options), well_used(nn.BatchNorm2d(6)).eval()
+    images = torch.randn(2, 4, *size)
+    folded = fold_batch_norm(conv, norm)
+    assert type(folded) is SameConv2d
+    torch.testing.assert_close(folded(images), norm(conv(images)), rtol=1e-4, atol=1e-5)
+
+
+class Scaled(nn.Conv2d):
+    """A reader's own convolution, which does more than its class of origin."""
+
+    def forward(self, images):
+        return 2 * super().forward(images)
+
+
+class Rectified(nn.BatchNorm2d):
+    """As timm's BatchNormAct2d, a batch norm and an activation in one."""
+
+    def forward(self, images):
+        return super().forward(images).relu()
+
+
+def parametrized():
+    return parametrizations.weight_norm(nn.Conv2d(4, 4, 3))
+
+
+@pytest.mark.parametrize(
+    ("conv", "kind"),
+    [
+        (Scaled(4, 4, 3), "Scaled"),
+        (nn.ConvTranspose2d(4, 4, 3), "ConvTranspose2d"),
+        (nn.LazyConv2d(4, 3), "LazyConv2d"),
+        (parametrized(), "ParametrizedConv2d"),
+        (type("Own", (SameConv2d,), {})(4, 4, 3), "Own"),
+        (nn.Conv1d(4, 4, 3), "Conv1d"),
+        (nn.Conv3d(4, 4, 3), "Conv3d"),
+        (nn.Linear(4, 4), "Linear"),
+        (nn.Sequential(nn.Conv2d(4, 4, 3)), "Sequential"),
+        (None, "NoneType"),
+    ],
+)
+def test_a_convolution_of_another_class_is_refused_by_name(conv, kind):
+    with pytest.raises(TypeError, match=f"conv is of class {kind} and must be exactly of Conv2d or SameConv2d"):
+        fold_batch_norm(conv, nn.BatchNorm2d(4))
+
+
+@pytest.mark.parametrize(
+    ("norm", "kind"),
+    [
+        (Rectified(4), "Rectified"),
+        (nn.SyncBatchNorm(4), "SyncBatchNorm"),
+        (nn.LazyBatchNorm2d(), "LazyBatchNorm2d"),
+        (nn.InstanceNorm2d(4, affine=True, track_running_stats=True), "InstanceNorm2d"),
+        (nn.BatchNorm1d(4), "BatchNorm1d"),
+        (nn.GroupNorm(2, 4), "GroupNorm"),
+        (nn.Identity(), "Identity"),
+    ],
+)
+def test_a_norm_of_another_class_is_refused_by_name(norm, kind):
+    with pytest.raises(TypeError, match=f"norm is of class {kind} and must be exactly of BatchNorm2d"):
+        fold_batch_norm(nn.Conv2d(4, 4, 3), norm)
+
+
+def pruned(module):
+    return prune.l1_unstructured(module, "weight", 0.5)
+
+
+def with_hook(module):
+    module.register_forward_hook(lambda module, args, output: 2 * output)
+    return module
+
+
+def with_hook_before(module):
+    module.register_forward_pre_hook(lambda module, args: (2 * args[0],))
+    return module
+
+
+def with_own_forward(module):
+    module.forward = torch.zeros_like
+    return module
+
+
+@pytest.mark.parametrize("change", [with_hook, with_hook_before, with_own_forward, pruned])
+@pytest.mark.parametrize("which", ["conv", "norm"])
+def test_what_computes_more_than_its_class_says_is_refused(change, which):
+    pair = {"conv": nn.Conv2d(4, 4, 3), "norm": nn.BatchNorm2d(4)}
+    change(pair[which])
+    with pytest.raises(ValueError, match=f"{which} must have neither hooks nor a forward of its own"):
+        fold_batch_norm(**pair)
+
+
+def test_a_lazy_pair_that_has_seen_an_image_is_folded():
+    pair = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d()).train()
+    images = torch.randn(2, 3, 8, 8)
+    pair(images)
+    torch.testing.assert_close(fold_batch_norm(*pair)(images), pair.eval()(images), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "digits"), [(torch.float16, 2e-3), (torch.bfloat16, 2e-2)])
+def test_half_precision_rounds_once_when_it_is_folded(dtype, digits):
+    torch.manual_seed(0)
+    conv, norm = nn.Conv2d(8, 8, 3), well_used(nn.BatchNorm2d(8)).eval()
+    norm.running_var.mul_(1e-4)  # of which epsilon is a tenth
+    conv, norm = conv.to(dtype), norm.to(dtype)
+    exact = fold_batch_norm(copy.deepcopy(conv).double(), copy.deepcopy(norm).double())
+    folded = fold_batch_norm(conv, norm)
+    assert folded.weight.dtype == folded.bias.dtype == dtype
+    torch.testing.assert_close(folded.weight.double(), exact.weight, rtol=torch.finfo(dtype).eps / 1.9, atol=1e-7)
+    images = torch.randn(2, 8, 9, 9, dtype=dtype)
+    expected = norm(conv(images)).float()
+    assert (folded(images).float() - expected).abs().max() < digits * expected.abs().max()
+
+
+def test_folded_weights_that_half_precision_cannot_hold_are_refused():
+    conv, norm = nn.Conv2d(2, 2, 1).half(), nn.BatchNorm2d(2).half()
+    nn.init.constant_(conv.weight, 300)
+    norm.running_var.zero_()  # so that the scale is 316
+    with pytest.raises(ValueError, match=r"the folded weight must be finite, and torch\.float16 cannot hold it"):
+        fold_batch_norm(conv, norm)
+
+
+def test_a_frozen_convolution_stays_frozen_and_a_layout_is_kept():
+    conv = nn.Conv2d(4, 6, 3).requires_grad_(False).to(memory_format=torch.channels_last)
+    folded = fold_batch_norm(conv, nn.BatchNorm2d(6))
+    assert not folded.weight.requires_grad
+    assert not folded.bias.requires_grad
+    assert folded.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("option", [{"padding": 1}, {"padding_mode": "reflect"}])
+def test_same_padding_takes_no_other_padding_beside_it(option):
+    with pytest.raises(TypeError, match=next(iter(option))):
+        SameConv2d(3, 3, 3, **option)

@@ -1,5 +1,6 @@
 """Folding, ONNX and 8-bit integers: nothing changes but what must."""
 
+import copy
 import importlib.util
 from pathlib import Path
 
@@ -7,24 +8,30 @@ import onnx
 import pytest
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils import parametrizations
 
 from mobilenet_edu import deploy, training
+from mobilenet_edu.blocks import ConvBNReLU, SameConv2d
 from mobilenet_edu.network import ConvMobileNet, MobileNetV1
-from mobilenet_edu.weights import SameConv2d
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
 
-def with_statistics(network, seed=0):
-    """Batch norms that scale and shift, each channel in its own way."""
+def lively(network, seed=0):
+    """Weights that carry the image to the output, and batch norms that scale and shift each channel in its own way."""
     torch.manual_seed(seed)
     with torch.no_grad():
-        for norm in network.modules():
-            if isinstance(norm, nn.BatchNorm2d):
-                norm.running_mean.normal_(0, 0.1)
-                norm.running_var.uniform_(0.5, 1.5)
-                norm.weight.uniform_(0.5, 1.5)
-                norm.bias.normal_(0, 0.3)
+        for part in network.modules():
+            if isinstance(part, _BatchNorm) and part.running_mean is not None:
+                part.running_mean.normal_(0, 0.1)
+                part.running_var.uniform_(0.5, 1.5)
+                part.weight.uniform_(0.5, 1.5)
+                part.bias.normal_(0, 0.3)
+            elif isinstance(part, nn.Conv2d):
+                nn.init.kaiming_normal_(part.weight)
+            elif isinstance(part, nn.Linear):
+                part.weight.normal_(0, 0.1)
     return network.eval()
 
 
@@ -57,7 +64,7 @@ def integers(exported, data):
 @pytest.mark.parametrize("build", [MobileNetV1, ConvMobileNet])
 @pytest.mark.parametrize("bias", [False, True])
 def test_folding_changes_no_output(build, bias):
-    network = with_statistics(build(10, 0.25, bias=bias)).double()
+    network = lively(build(10, 0.25, bias=bias)).double()
     images = torch.randn(3, 3, 65, 48, dtype=torch.float64)
     with torch.no_grad():
         torch.testing.assert_close(deploy.fold_batch_norms(network)(images), network(images))
@@ -80,12 +87,316 @@ def test_each_pair_of_batch_norm_parameters_leaves_one_bias():
     assert parameters - folded == channels
 
 
-def test_a_network_with_another_padding_is_not_folded_into_a_wrong_one():
-    network = with_statistics(MobileNetV1(10, 0.25))
-    network.stem.conv = SameConv2d(3, 8, 3, 2, bias=False)
-    images = torch.randn(1, 3, 64, 64)
+# folding by who reads what
+
+
+def kept(network, *size):
+    """Fold ``network`` and hold it to the original on random images; what was folded."""
+    network = lively(network.eval())
+    images = torch.randn(3, *size, generator=torch.Generator().manual_seed(1))
+    folded = deploy.fold_batch_norms(network)
     with torch.no_grad():
-        torch.testing.assert_close(deploy.fold_batch_norms(network)(images), network(images), rtol=1e-4, atol=1e-5)
+        expected = network(images)
+        torch.testing.assert_close(folded(images), expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+    assert expected.std() > 1e-3
+    return folded
+
+
+def count(network, kind):
+    return sum(type(part) is kind for part in network.modules())
+
+
+class Block(nn.Module):
+    """Convolution and batch norm as attributes, joined in ``forward`` as a subclass likes."""
+
+    def __init__(self, convolution=nn.Conv2d):
+        super().__init__()
+        self.conv, self.norm = convolution(4, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)
+
+    def forward(self, images):
+        return self.norm(self.conv(images)).relu()
+
+
+class Residual(Block):
+    def forward(self, images):
+        return images + self.norm(self.conv(images))
+
+
+class Twice(Block):
+    """A pair that two steps share."""
+
+    def forward(self, images):
+        return self.norm(self.conv(self.norm(self.conv(images)).relu()))
+
+
+@pytest.mark.parametrize("build", [Block, Residual, Twice])
+def test_a_pair_is_found_wherever_it_is_called(build):
+    for network in (build(), nn.Sequential(nn.Sequential(build()), nn.ReLU(), build())):
+        folded = kept(network, 4, 9, 9)
+        assert count(folded, nn.BatchNorm2d) == 0
+        assert count(folded, nn.Identity) == count(network, nn.BatchNorm2d)
+
+
+def test_a_plain_sequential_of_any_depth_is_folded():
+    inner = nn.Sequential(nn.Conv2d(4, 6, 3, padding=1, padding_mode="circular"), nn.BatchNorm2d(6))
+    network = nn.Sequential(nn.Sequential(SameConv2d(3, 4, 3, 2)), nn.BatchNorm2d(4), nn.ReLU(), inner)
+    folded = kept(network, 3, 32, 32)
+    assert count(folded, nn.BatchNorm2d) == 0
+    assert type(folded[0][0]) is SameConv2d
+
+
+def test_a_network_that_is_one_pair_is_folded():
+    folded = kept(ConvBNReLU(nn.Conv2d(3, 4, 3)), 3, 8, 8)
+    assert [type(part) for part in folded] == [nn.Conv2d, nn.Identity, nn.ReLU]
+
+
+class TwoNames(Block):
+    def __init__(self):
+        super().__init__()
+        self.same, self.too = self.conv, self.norm
+
+    def forward(self, images):
+        return self.too(self.same(images))
+
+
+def test_a_pair_is_replaced_under_all_its_names():
+    folded = kept(TwoNames(), 4, 9, 9)
+    assert folded.too is folded.norm
+    assert folded.same is folded.conv
+
+
+class ReadElsewhere(Block):
+    def forward(self, images):
+        written = self.conv(images)
+        return self.norm(written) + written
+
+
+class ReadFirst(Block):
+    def forward(self, images):
+        written = self.conv(images)
+        return written.sigmoid() * self.norm(written)
+
+
+class Returned(Block):
+    def forward(self, images):
+        written = self.conv(images)
+        return torch.cat([self.norm(written), written])
+
+
+class WeightsRead(Block):
+    def forward(self, images):
+        return self.norm(self.conv(images)) + torch.nn.functional.conv2d(images, self.conv.weight, padding=1)
+
+
+class StatisticsRead(Block):
+    def forward(self, images):
+        return self.norm(self.conv(images)) + self.norm.running_mean.mean()
+
+
+class SharedConvolution(Block):
+    def __init__(self):
+        super().__init__()
+        self.other = nn.BatchNorm2d(4)
+
+    def forward(self, images):
+        return self.norm(self.conv(images)) + self.other(self.conv(images.relu()))
+
+
+class SharedNorm(Block):
+    def __init__(self):
+        super().__init__()
+        self.other = nn.Conv2d(4, 4, 1)
+
+    def forward(self, images):
+        return self.norm(self.conv(images)) + self.norm(self.other(images))
+
+
+class ConvolutionAlone(Block):
+    """Goes through the pair in one step and through its first half in another."""
+
+    def __init__(self):
+        super().__init__()
+        self.pair = nn.Sequential(self.conv, self.norm)
+
+    def forward(self, images):
+        return self.pair(images) + self.pair[0](images)
+
+
+class Between(Block):
+    def forward(self, images):
+        return self.norm(self.conv(images).relu())
+
+
+class NormFirst(Block):
+    def forward(self, images):
+        return self.conv(self.norm(images))
+
+
+class InPlace(Block):
+    def forward(self, images):
+        written = self.conv(images)
+        written.mul_(2)
+        return self.norm(written)
+
+
+class ForwardCalled(Block):
+    def forward(self, images):
+        return self.norm(self.conv.forward(images))
+
+
+class Chooses(Block):
+    def forward(self, images):
+        written = self.conv(images)
+        return self.norm(written) if images.mean() > 100 else written
+
+
+class HidesItsPart(Block):
+    """One step cannot be followed, and uses a convolution that another step seems to have to itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = Chooses()
+        self.hidden.conv = self.conv
+
+    def forward(self, images):
+        return self.norm(self.conv(images)) + self.hidden(images)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        *(ReadElsewhere, ReadFirst, Returned, WeightsRead, StatisticsRead, SharedConvolution, SharedNorm),
+        *(ConvolutionAlone, Between, NormFirst, InPlace, ForwardCalled, Chooses, HidesItsPart),
+    ],
+)
+def test_a_batch_norm_stays_where_folding_would_change_the_network(build, caplog):
+    network = build()
+    folded = kept(network, 4, 9, 9)
+    assert count(folded, nn.BatchNorm2d) == count(network, nn.BatchNorm2d)
+    assert "norm (" in caplog.text
+    assert "these batch norms stay as they are" in caplog.text
+
+
+def test_weights_that_two_convolutions_share_are_folded_apart():
+    network = nn.Sequential(Block(), Block())
+    network[1].conv.weight = network[0].conv.weight
+    assert count(kept(network, 4, 9, 9), nn.BatchNorm2d) == 0
+
+
+class Scaled(nn.Conv2d):
+    def forward(self, images):
+        return 2 * super().forward(images)
+
+
+class Rectified(nn.BatchNorm2d):
+    def forward(self, images):
+        return super().forward(images).relu()
+
+
+@pytest.mark.parametrize(
+    ("pair", "name"),
+    [
+        ((Scaled(4, 4, 3), nn.BatchNorm2d(4)), "Scaled"),
+        ((nn.ConvTranspose2d(4, 4, 3), nn.BatchNorm2d(4)), "ConvTranspose2d"),
+        ((parametrizations.weight_norm(nn.Conv2d(4, 4, 3)), nn.BatchNorm2d(4)), "ParametrizedConv2d"),
+        ((nn.Conv2d(4, 4, 3), Rectified(4)), "Rectified"),
+        ((nn.Conv2d(4, 4, 3), nn.SyncBatchNorm(4)), "SyncBatchNorm"),
+        ((nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)), "running statistics"),
+    ],
+)
+def test_a_pair_of_other_classes_stays_and_is_named_while_the_rest_is_folded(pair, name, caplog):
+    folded = kept(nn.Sequential(*pair, nn.ReLU(), Block()), 4, 9, 9)
+    assert [type(part) for part in folded[:2]] == [type(part) for part in pair] or name == "ParametrizedConv2d"
+    assert type(folded[3].norm) is nn.Identity
+    assert name in caplog.text
+
+
+def test_a_hook_on_a_convolution_keeps_it_and_a_hook_around_the_pair_is_not_shown_to_the_search():
+    network, seen = nn.Sequential(Block(), Block()), []
+    network[0].conv.register_forward_hook(lambda module, args, output: output.abs())
+    network[1].register_forward_hook(lambda module, args, output: seen.append(output))
+    folded = deploy.fold_batch_norms(lively(network))
+    assert seen == []
+    assert [type(block.norm) for block in folded] == [nn.BatchNorm2d, nn.Identity]
+    kept(network, 4, 9, 9)
+    assert len(seen) == 2
+
+
+class Remembers(Block):
+    def forward(self, images):
+        self.last = self.conv(images)
+        return self.norm(self.last)
+
+
+def test_what_a_forward_keeps_for_itself_does_not_get_into_the_copy():
+    folded = deploy.fold_batch_norms(Remembers())
+    assert not hasattr(folded, "last")
+    copy.deepcopy(folded)
+
+
+class LooksAtItsNorm(Block):
+    def forward(self, images):
+        written = self.conv(images)
+        return self.norm(written) if isinstance(self.norm, nn.BatchNorm2d) else written.relu()
+
+
+def test_a_network_that_asks_what_its_batch_norm_is_is_refused():
+    with pytest.raises(ValueError, match="network must not look at its batch norms"):
+        deploy.fold_batch_norms(LooksAtItsNorm())
+
+
+def test_a_folded_network_comes_back_as_an_unchanged_copy_and_can_be_copied_and_loaded():
+    network = lively(MobileNetV1(10, 0.25))
+    once = deploy.fold_batch_norms(network)
+    for again in (deploy.fold_batch_norms(once), copy.deepcopy(once), deploy.fold_batch_norms(MobileNetV1(10, 0.25))):
+        again.load_state_dict(once.state_dict())
+        images = torch.randn(2, 3, 40, 40)
+        with torch.no_grad():
+            assert torch.equal(again(images), once(images))
+        assert again is not once
+        assert again.stem.conv.weight is not once.stem.conv.weight
+        assert [type(part) for part in again.modules()] == [type(part) for part in once.modules()]
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Identity()),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4)),
+        nn.Linear(3, 4),
+    ],
+)
+def test_a_network_in_which_nothing_can_be_folded_and_nothing_was_is_refused(network):
+    with pytest.raises(ValueError, match="network must have batch norms to fold"):
+        deploy.fold_batch_norms(network)
+
+
+@pytest.mark.parametrize("network", [None, "MobileNetV1", MobileNetV1])
+def test_what_is_no_network_is_refused(network):
+    with pytest.raises(TypeError, match="must be a built nn"):
+        deploy.fold_batch_norms(network)
+
+
+def test_the_number_of_batch_norms_that_were_folded_is_logged(caplog):
+    with caplog.at_level("INFO"):
+        deploy.fold_batch_norms(MobileNetV1(10, 0.25))
+        deploy.fold_batch_norms(nn.Sequential(Block(), Between()))
+    assert "folded 27 of 27 batch norms" in caplog.text
+    assert "folded 1 of 2 batch norms" in caplog.text
+    assert "1.norm (no convolution is seen whose output it reads and nothing else does)" in caplog.text
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_network_in_half_precision_is_folded_in_it(dtype):
+    network = lively(MobileNetV1(10, 0.25)).to(dtype)
+    images = torch.randn(2, 3, 64, 64, dtype=dtype)
+    folded = deploy.fold_batch_norms(network)
+    assert {parameter.dtype for parameter in folded.parameters()} == {dtype}
+    with torch.no_grad():
+        expected = network(images)
+        exact = copy.deepcopy(network).double()(images.double())
+        assert (folded(images) - exact).abs().max() < 3 * (expected - exact).abs().max()
 
 
 @pytest.mark.parametrize("batch", [1, 5])
@@ -105,7 +416,7 @@ def test_an_onnx_file_is_one_valid_file_with_an_open_batch_and_without_batch_nor
 
 
 def test_a_network_in_training_mode_is_exported_in_evaluation_mode_and_stays_in_training(tmp_path, capfd):
-    network = with_statistics(MobileNetV1(4, 0.25)).train()
+    network = lively(MobileNetV1(4, 0.25)).train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     deploy.export_onnx(network, tmp_path / "network.onnx", (3, 40, 56))
     assert network.training
