@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import assets
+import guesses
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
 
@@ -50,6 +51,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         rewrite_buttons(page)
         draw_icons(page)
         describe_pictures(page, pictures)
+        guesses.offer_guesses(page, path.stem)
         repair_tables(page)
         repair_roles(page)
         path.write_text(str(page), encoding="utf-8")

@@ -355,7 +355,9 @@ def reveal(guess: Any, truth: Any, unit: str = "") -> None:
     number = _as_number(guess, truth)
     if number is not None:
         guessed = _pretty(guess if type(guess) is str else number)
-        print(f"You guessed {guessed}; it is {answer}. {_how_close(Fraction(number), Fraction(truth))}")
+        alike = _pretty(number) == _pretty(truth)  # nobody guesses more digits than are shown
+        close = "Exactly right." if alike else _how_close(Fraction(number), Fraction(truth))
+        print(f"You guessed {guessed}; it is {answer}. {close}")
     elif same(truth, guess) or (type(guess) is type(truth) is str and _bare(guess) == _bare(truth)):
         print(f"You guessed {answer}, and so it is.")
     else:
