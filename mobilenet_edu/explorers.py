@@ -1,21 +1,25 @@
-"""Two small calculators that work inside a page, without a kernel: one layer, and the whole network.
+"""Calculators that draw, inside a page, without a kernel: one layer, the network to scale, the network and a budget.
 
-Each is plain HTML with native inputs and a short script (``static/explorers.js``). Python computes the numbers that
-are shown first, and the table that the network's script looks its numbers up in; a test drives both in a browser and
-holds them against `mobilenet_edu.cost` and `mobilenet_edu.architecture`.
+Each is plain HTML with native inputs, a drawing and a short script (``static/explorers.js``). Python computes the
+numbers and the shapes that are shown first, and the table that the network's script reads; a test drives all in a
+browser and holds their numbers and shapes against `mobilenet_edu.cost` and `mobilenet_edu.architecture`.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 from html import escape
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from mobilenet_edu import checks
-from mobilenet_edu.architecture import Architecture, mobilenet_v1
+from mobilenet_edu.architecture import Architecture, Layer, mobilenet_v1
 from mobilenet_edu.cost import (
     Cost,
     conv2d_cost,
@@ -26,7 +30,7 @@ from mobilenet_edu.cost import (
 )
 from mobilenet_edu.plots import COLORS
 
-__all__ = ["Control", "Explorer", "network", "separable_layer"]
+__all__ = ["Control", "Explorer", "network", "separable_layer", "to_scale"]
 
 STATIC = Path(__file__).with_name("static")
 LAYERS = ("standard", "depthwise", "pointwise", "separable")
@@ -58,9 +62,31 @@ class Control:
             )
 
 
+Shapes = Mapping[str, Mapping[str, float | str]]  # name of a part of the drawing → its attributes
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing whose parts move: ``template`` has a place ``{name}`` for the attributes of each part in ``shapes``."""
+
+    height: int
+    alt: str
+    template: str
+    shapes: Shapes
+
+    def svg(self) -> str:
+        """The drawing with every part where ``shapes`` puts it."""
+        parts = {
+            name: f'data-shape="{name}" ' + " ".join(f'{key}="{value}"' for key, value in attributes.items())
+            for name, attributes in self.shapes.items()
+        }
+        drawn = self.template.format_map(parts)
+        return f'<svg viewBox="0 0 480 {self.height}" role="img" aria-label="{escape(self.alt)}">{drawn}</svg>'
+
+
 @dataclass(frozen=True)
 class Explorer:
-    """What a notebook shows for `separable_layer` and `network`; ``print`` shows the first numbers as text."""
+    """What a notebook shows for the functions below; ``print`` shows the first numbers as text."""
 
     calculator: str
     title: str
@@ -69,7 +95,8 @@ class Explorer:
     rows: tuple[tuple[str, tuple[str, ...]], ...]  # a heading, and the name of the result in each column
     results: dict[str, str]
     note: str
-    table: dict[str, list[int]]
+    picture: Picture
+    table: dict[str, Any] = field(default_factory=dict)  # what the script reads
 
     def __repr__(self) -> str:
         chosen = ", ".join(f"{control.label} {control.value:g}" for control in self.controls)
@@ -79,24 +106,32 @@ class Explorer:
                 f"{self.results[name]} {column}" for column, name in zip(self.columns[1:], names, strict=True) if name
             )
             lines.append(f"{heading}: {', '.join(cells)}")
-        return "\n".join([*lines, self.results["summary"]])
+        return "\n".join([*lines, *(self.results[name] for name in ("summary", "layer") if name in self.results)])
 
     def _repr_html_(self) -> str:
+        style, script = ((STATIC / f"explorers.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+        said = "".join(
+            f'<output data-result="{name}" aria-live="polite">{escape(self.results[name])}</output>\n'
+            for name in ("summary", "layer")
+            if name in self.results
+        )
+        return (
+            f"<style>{style}</style>\n"
+            f'<form class="mobilenet-explorer" data-calculator="{self.calculator}" '
+            f"data-table='{json.dumps(self.table, separators=(',', ':'))}'>\n"
+            f"<fieldset><legend>{escape(self.title)}</legend>{''.join(map(_inputs, self.controls))}</fieldset>\n"
+            f"{self.picture.svg()}\n{said}{self._rows()}<p>{escape(self.note)}</p>\n</form>\n<script>{script}</script>"
+        )
+
+    def _rows(self) -> str:
+        if not self.rows:
+            return ""
         head = "".join(f'<th scope="col">{escape(column)}</th>' for column in self.columns)
         body = "".join(
             f'<tr><th scope="row">{_swatch(heading)}{escape(heading)}</th>{"".join(map(self._cell, names))}</tr>'
             for heading, names in self.rows
         )
-        return (
-            f"<style>{(STATIC / 'explorers.css').read_text(encoding='utf-8')}</style>\n"
-            f'<form class="mobilenet-explorer" data-calculator="{self.calculator}" '
-            f"data-table='{json.dumps(self.table, separators=(',', ':'))}'>\n"
-            f"<fieldset><legend>{escape(self.title)}</legend>{''.join(map(_inputs, self.controls))}</fieldset>\n"
-            f'<output data-result="summary" aria-live="polite">{escape(self.results["summary"])}</output>\n'
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>\n"
-            f"<p>{escape(self.note)}</p>\n</form>\n"
-            f"<script>{(STATIC / 'explorers.js').read_text(encoding='utf-8')}</script>"
-        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>\n"
 
     def _cell(self, name: str) -> str:
         return f'<td data-result="{name}">{escape(self.results[name])}</td>' if name else "<td></td>"
@@ -143,7 +178,8 @@ def separable_layer(
         rows=tuple((name, (f"{name}-macs", f"{name}-params")) for name in LAYERS),
         results=results,
         note="Stride 1, padding that keeps the size of the map, no bias, no batch norm.",
-        table={},
+        picture=_layer_picture(out_channels, kernel_size, costs),
+        table={"curves": {side: _curve(side) for side in range(1, 16, 2)}},
     )
 
 
@@ -168,16 +204,7 @@ def network(
     """
     architecture = mobilenet_v1(width_multiplier, resolution, num_classes)
     controls = (
-        Control(
-            "width_multiplier",
-            "width multiplier (α)",
-            width_multiplier,
-            WIDTH_MULTIPLIERS[0],
-            WIDTH_MULTIPLIERS[-1],
-            0.05,
-        ),
-        Control("resolution", "resolution", resolution, RESOLUTIONS[0], RESOLUTIONS[-1], 32),
-        Control("num_classes", "classes", num_classes, 1, 100_000, slider=False),
+        *_size_controls(width_multiplier, resolution, num_classes),
         Control("budget_macs", "budget (million MACs)", budget_macs, 1, 10_000, slider=False),
         Control("budget_params", "budget (million parameters)", budget_params, 1, 1_000, slider=False),
     )
@@ -206,7 +233,55 @@ def network(
         ),
         results=results,
         note="Parameters include batch norm and the classifier's bias. 1 MB is a million bytes.",
+        picture=_network_picture(architecture),
         table=_network_table(),
+    )
+
+
+def to_scale(width_multiplier: float = 1.0, resolution: int = 224, num_classes: int = 1000, layer: int = 1) -> Explorer:
+    """MobileNet V1 drawn to scale: each map as high as it is, and as wide as it has channels; and one of its layers.
+
+    ``layer`` counts from 1, the stem, to 28, the classifier.
+
+    Raises:
+        TypeError, ValueError: a number that no network can have, or that the explorer's inputs do not offer.
+
+    >>> print(to_scale(layer=3))
+    MobileNet V1 to scale: width multiplier (α) 1, resolution 224, classes 1000, layer 3.
+    568,740,352 MACs and 4,231,976 parameters.
+    blocks.0.pointwise: pointwise, 1×1, 32 → 64 channels, a map of 112×112. 25,690,112 MACs, 2,176 parameters, \
+3.21 MB of output in float32.
+    """
+    architecture = mobilenet_v1(width_multiplier, resolution, num_classes)
+    layers = _drawn_layers(architecture)
+    controls = (
+        *_size_controls(width_multiplier, resolution, num_classes),
+        Control("layer", "layer", layer, 1, len(layers)),
+    )
+    total = architecture.cost
+    return Explorer(
+        calculator="to_scale",
+        title="MobileNet V1 to scale",
+        controls=controls,
+        columns=(),
+        rows=(),
+        results={
+            "summary": f"{total.macs:,} MACs and {total.params:,} parameters.",
+            "layer": _layer_sentence(layers[layer - 1]),
+        },
+        note="Parameters include batch norm and the classifier's bias. Touch a layer to choose it.",
+        picture=_network_picture(architecture, layer),
+        table=_network_table(),
+    )
+
+
+def _size_controls(width_multiplier: float, resolution: int, num_classes: int) -> tuple[Control, ...]:
+    low, *_, high = WIDTH_MULTIPLIERS
+    smallest, *_, largest = RESOLUTIONS
+    return (
+        Control("width_multiplier", "width multiplier (α)", width_multiplier, low, high, 0.05),
+        Control("resolution", "resolution", resolution, smallest, largest, 32),
+        Control("num_classes", "classes", num_classes, 1, 100_000, slider=False),
     )
 
 
@@ -227,22 +302,136 @@ def _activations(architecture: Architecture) -> tuple[int, int]:
     return max(outputs), architecture.activation_elements
 
 
+def _drawn_layers(architecture: Architecture) -> list[Layer]:
+    """The layers with weights."""
+    return [layer for layer in architecture.layers if layer.kind != "pooling"]
+
+
 @cache
-def _network_table() -> dict[str, list[int]]:
-    """``percent-resolution`` → MACs and parameters of the three kinds of convolution, features that the classifier
-    reads, elements of the largest convolution output and of all. What the classifier costs follows from its classes."""
-    table = {}
-    for width_multiplier in WIDTH_MULTIPLIERS:
-        for resolution in RESOLUTIONS:
-            architecture = mobilenet_v1(width_multiplier, resolution)
-            costs = [architecture.cost_by_kind()[kind] for kind in KINDS[:3]]
-            table[f"{round(100 * width_multiplier)}-{resolution}"] = [
-                *(cost.macs for cost in costs),
-                *(cost.params for cost in costs),
-                architecture.classifier.in_channels,
-                *_activations(architecture),
-            ]
-    return table
+def _network_table() -> dict[str, Any]:
+    """All that the script needs to know: names, kinds and kernels of the layers, the channels that each writes at each
+    width, and the side of its map at each resolution. What the classifier writes follows from its classes."""
+    layers = _drawn_layers(mobilenet_v1())
+    return {
+        "names": [layer.name for layer in layers],
+        "kinds": [layer.kind for layer in layers],
+        "kernels": [layer.kernel_size for layer in layers],
+        "channels": {
+            round(100 * width): [layer.out_channels for layer in _drawn_layers(mobilenet_v1(width))][:-1]
+            for width in WIDTH_MULTIPLIERS
+        },
+        "sides": {
+            resolution: [layer.output_size[0] for layer in _drawn_layers(mobilenet_v1(1.0, resolution))]
+            for resolution in RESOLUTIONS
+        },
+    }
+
+
+def _layer_sentence(layer: Layer) -> str:
+    cost, sides = layer.cost, (layer.kernel_size, layer.output_size[0])
+    kernel, size = (f"{side}×{side}" for side in sides)
+    memory = _fixed(Fraction(4 * cost.output_elements, 10**6), 2)
+    return (
+        f"{layer.name}: {layer.kind}, {kernel}, {layer.in_channels} → {layer.out_channels} channels, a map of {size}. "
+        f"{cost.macs:,} MACs, {cost.params:,} parameters, {memory} MB of output in float32."
+    )
+
+
+# Drawings are 480 wide.
+BAR = 440  # the longer of the two bars
+AXES = (40, 470, 118, 218)  # left, right, top and bottom of the curve's axes
+
+
+def _layer_picture(out_channels: int, kernel_size: int, costs: Mapping[str, Cost]) -> Picture:
+    """Two bars of MACs, and the curve on which the layer is a dot."""
+    standard, depthwise, pointwise = (costs[name].macs for name in LAYERS[:3])
+    scale = BAR / max(standard, depthwise + pointwise)
+    x, y = _on_curve(out_channels, kernel_size)
+    limit = _on_curve(math.inf, kernel_size)[1]
+    left, right, top, bottom = AXES
+    shapes = {
+        "standard": {"x": 20, "width": round(standard * scale, 1)},
+        "depthwise": {"x": 20, "width": round(depthwise * scale, 1)},
+        "pointwise": {"x": round(20 + depthwise * scale, 1), "width": round(pointwise * scale, 1)},
+        "curve": {"d": _curve(kernel_size)},
+        "limit": {"y1": limit, "y2": limit},
+        "dot": {"cx": x, "cy": y},
+    }
+    bars = "".join(
+        f'<rect {{{name}}} y="{top}" height="16" fill="{COLORS[name]}"/>'
+        for name, top in (("standard", 22), ("depthwise", 62), ("pointwise", 62))
+    )
+    template = (
+        f'<text x="20" y="16">standard</text><text x="20" y="56">depthwise + pointwise</text>{bars}'
+        f'<text x="{left}" y="{top - 10}">separable layer\'s share of the standard layer\'s MACs</text>'
+        f'<path class="axes" d="M{left} {top}V{bottom}H{right}"/><path class="curve" {{curve}}/>'
+        f'<line class="limit" x1="{left}" x2="{right}" {{limit}}/><circle r="7" {{dot}}/>'
+        f'<text class="end" x="{left - 6}" y="{top + 5}">1</text><text class="end" x="{left - 6}" y="{bottom}">0</text>'
+        f'<text x="{left}" y="{bottom + 16}">1</text><text class="end" x="{right}" y="{bottom + 16}">2048</text>'
+        f'<text class="middle" x="255" y="{bottom + 16}">out_channels (N), doubling</text>'
+    )
+    alt = (
+        "Above, two bars: the MACs of the standard layer, and those of the depthwise and the pointwise step together. "
+        "Below, the share of the standard layer's MACs against the number of output channels: it falls towards a "
+        "dashed line, one over the kernel's area, and a dot marks this layer."
+    )
+    return Picture(238, alt, template, shapes)
+
+
+def _on_curve(out_channels: float, kernel_size: int) -> tuple[float, float]:
+    left, right, top, bottom = AXES
+    share = min(1, 1 / out_channels + 1 / kernel_size**2)
+    x = left + (right - left) * math.log2(min(out_channels, 2048)) / 11
+    return round(x, 1), round(bottom - (bottom - top) * share, 1)
+
+
+def _curve(kernel_size: int) -> str:
+    points = (_on_curve(2 ** (step / 2), kernel_size) for step in range(23))
+    return "M" + "L".join(f"{x:g} {y:g}" for x, y in points)
+
+
+FLOOR, PIXEL = 236, 0.8  # where the maps stand, and how high a pixel of theirs is
+
+
+def _network_picture(architecture: Architecture, chosen: int = 0) -> Picture:
+    """Each convolution's map, as high as it has pixels and as wide as it has channels, behind the image."""
+    layers = _drawn_layers(architecture)[:-1]
+    boxes = list(_boxes(layers, architecture.classifier.in_channels))
+    image = round(PIXEL * layers[0].input_size[0], 1)
+    shapes: dict[str, Mapping[str, float | str]] = {"image": {"y": round(FLOOR - image, 1), "height": image}}
+    shapes |= {f"layer-{number}": box for number, box in enumerate(boxes, start=1)}
+    for block in range(len(architecture.blocks)):
+        first, last = boxes[2 * block + 1], boxes[2 * block + 2]
+        shapes[f"block-{block}"] = {"x": round((first["x"] + last["x"] + last["width"]) / 2, 1)}
+    if chosen:
+        shapes["chosen"] = {key: boxes[chosen - 1][key] for key in ("x", "y", "width", "height")}
+    kinds = [*(layer.kind for layer in layers), "classifier"]
+    template = '<rect class="image" x="1" width="7" {image}/>' + "".join(
+        f'<rect data-layer="{number}" fill="{COLORS[kind]}" {{layer-{number}}}/>'
+        for number, kind in enumerate(kinds, start=1)
+    )
+    template += "".join(
+        f'<text class="middle" y="{FLOOR + 15}" {{block-{block}}}>{block}</text>'
+        for block in range(len(architecture.blocks))
+    )
+    template += f'<text x="1" y="{FLOOR + 32}">image, stem, blocks 0 to 12, classifier</text>'
+    template += '<rect class="chosen" {chosen}/>' if chosen else ""
+    alt = (
+        "MobileNet V1 from left to right: the image, then a box for the map that each layer writes, as high as "
+        "the map has pixels and as wide as it has channels, with the numbers of the blocks below. Maps get smaller and "
+        "wider. Pointwise layers stand beside depthwise ones of the same height."
+    )
+    return Picture(FLOOR + 40, alt, template, shapes)
+
+
+def _boxes(layers: list[Layer], features: int) -> Iterator[dict[str, float]]:
+    """Where each layer's box stands; the classifier's is as wide as the features that it reads, and a pixel high."""
+    sizes = [(layer.out_channels, layer.output_size[0]) for layer in layers] + [(features, 1)]
+    widths = [round(3 + 0.027 * channels, 2) for channels, _ in sizes]
+    lefts = accumulate((width + 1 for width in widths), initial=12)
+    for left, width, (_, side) in zip(lefts, widths, sizes, strict=False):
+        height = round(max(PIXEL * side, 3), 1)
+        yield {"x": round(left, 2), "y": round(FLOOR - height, 1), "width": width, "height": height}
 
 
 def _against(number: int, budget: int, unit: str) -> str:

@@ -1,3 +1,4 @@
+import gzip
 import json
 import re
 
@@ -5,7 +6,7 @@ import pytest
 
 from mobilenet_edu import architecture, cost, explorers
 
-SHOWN = [explorers.separable_layer(), explorers.network()]
+SHOWN = [explorers.separable_layer(), explorers.network(), explorers.to_scale()]
 
 
 def table(shown):
@@ -28,21 +29,35 @@ def test_a_single_pixel_kernel_saves_nothing():
 
 
 @pytest.mark.parametrize("width", explorers.WIDTH_MULTIPLIERS)
-@pytest.mark.parametrize("classes", [1, 101, 1000])
-def test_the_table_and_the_classes_give_the_whole_network(width, classes):
-    rows = table(SHOWN[1])
+def test_the_table_holds_every_layers_channels_and_maps(width):
+    read = table(SHOWN[1])
     for resolution in explorers.RESOLUTIONS:
-        row = rows[f"{round(100 * width)}-{resolution}"]
-        macs, params, features = sum(row[:3]), sum(row[3:6]), row[6]
-        whole = architecture.mobilenet_v1(width, resolution, classes).cost
-        assert macs + features * classes == whole.macs
-        assert params + (features + 1) * classes == whole.params
+        layers = [layer for layer in architecture.mobilenet_v1(width, resolution).layers if layer.kind != "pooling"]
+        assert read["names"] == [layer.name for layer in layers]
+        assert read["kinds"] == [layer.kind for layer in layers]
+        assert read["kernels"] == [layer.kernel_size for layer in layers]
+        assert read["channels"][str(round(100 * width))] == [layer.out_channels for layer in layers[:-1]]
+        assert read["sides"][str(resolution)] == [layer.output_size[0] for layer in layers]
 
 
-def test_activations_are_the_outputs_of_the_convolutions():
-    *_, largest, together = table(SHOWN[1])["100-224"]
-    assert largest == 112 * 112 * 64
-    assert together == architecture.mobilenet_v1().cost.output_elements - 1000  # without the classifier's
+def test_the_network_is_drawn_to_scale():
+    shapes = explorers.to_scale(1.0, 224, layer=3).picture.shapes
+    stem, deep = shapes["layer-1"], shapes["layer-25"]  # 112×112×32, and 7×7×1024 behind a depthwise layer of 512
+    assert stem["height"] == pytest.approx(0.8 * 112, abs=0.05)
+    assert shapes["image"]["height"] == pytest.approx(2 * stem["height"], abs=0.1)
+    assert (deep["width"] - 3) / (stem["width"] - 3) == pytest.approx(1024 / 32, rel=0.01)
+    assert shapes["chosen"] == shapes["layer-3"]
+    assert all(box["x"] + box["width"] <= 480 for name, box in shapes.items() if name.startswith("layer"))
+
+
+def test_the_bars_of_a_layer_are_as_long_as_its_macs():
+    shapes = explorers.separable_layer(64, 128, 3, 28).picture.shapes
+    ratio = cost.reduction_ratio(128, 3)
+    both = shapes["depthwise"]["width"] + shapes["pointwise"]["width"]
+    assert both / shapes["standard"]["width"] == pytest.approx(float(ratio), abs=1e-3)
+    left, right, top, bottom = explorers.AXES
+    assert (bottom - shapes["dot"]["cy"]) / (bottom - top) == pytest.approx(float(ratio), abs=1e-3)
+    assert (shapes["dot"]["cx"] - left) / (right - left) == pytest.approx(7 / 11, abs=1e-3)  # 128 is 2 to the 7th
 
 
 @pytest.mark.parametrize(("macs", "verdict"), [(569, "within"), (568, "over")])
@@ -63,7 +78,7 @@ def test_activations_are_told_in_millions_of_bytes():
     assert (4 * 5_042_688, 4 * 112 * 112 * 64) == (20_170_752, 3_211_264)
 
 
-@pytest.mark.parametrize("make", [explorers.separable_layer, explorers.network])
+@pytest.mark.parametrize("make", [explorers.separable_layer, explorers.network, explorers.to_scale])
 def test_two_runs_show_the_same(make):
     assert make()._repr_html_() == make()._repr_html_()
 
@@ -71,7 +86,7 @@ def test_two_runs_show_the_same(make):
 @pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown.calculator)
 class TestHtml:
     def test_is_small(self, shown):
-        assert len(shown._repr_html_()) < 20_000
+        assert len(gzip.compress(shown._repr_html_().encode())) < 6_500
 
     def test_asks_for_nothing(self, shown):
         assert not re.search(r"https?:|src=|url\(|import", shown._repr_html_())
@@ -96,6 +111,7 @@ class TestHtml:
         (lambda: explorers.separable_layer(map_size=225), "map_size=225 must be from 1 to 224 in steps of 1"),
         (lambda: explorers.network(0.33), "width_multiplier=0.33 must be from 0.25 to 1 in steps of 0.05"),
         (lambda: explorers.network(0.2), "width_multiplier=0.2 must be from 0.25 to 1"),
+        (lambda: explorers.to_scale(layer=29), "layer=29 must be from 1 to 28 in steps of 1"),
         (lambda: explorers.network(resolution=200), "resolution=200 must be from 96 to 288 in steps of 32"),
     ],
 )

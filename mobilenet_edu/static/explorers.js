@@ -10,8 +10,48 @@
 
   const gcd = (a, b) => (b ? gcd(b, a % b) : a);
 
+  const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+  const round = (number, digits = 1) => Number(number.toFixed(digits));
+
+  // The axes of the curve, and the floor of the network, as in explorers.py.
+  const [BAR, LEFT, RIGHT, TOP, BOTTOM, FLOOR, PIXEL] = [440, 40, 470, 118, 218, 236, 0.8];
+  const onCurve = (N, K) => ({
+    cx: round(LEFT + ((RIGHT - LEFT) * Math.log2(Math.min(N, 2048))) / 11),
+    cy: round(BOTTOM - (BOTTOM - TOP) * Math.min(1, 1 / N + 1 / K ** 2)),
+  });
+
+  // Every layer with weights, from the table and the three choices.
+  const layersOf = ({ width_multiplier, resolution, num_classes }, table) => {
+    const channels = [...table.channels[Math.round(100 * width_multiplier)], num_classes];
+    return table.kinds.map((kind, at) => {
+      const [M, N, K, side] = [at ? channels[at - 1] : 3, channels[at], table.kernels[at], table.sides[resolution][at]];
+      const weights = K * K * N * (kind === "depthwise" ? 1 : M);
+      const params = weights + (kind === "classifier" ? 1 : 2) * N;
+      return { name: table.names[at], kind, M, N, K, side, macs: weights * side * side, params, outputs: N * side * side };
+    });
+  };
+
+  const drawNetwork = (layers, resolution, chosen) => {
+    const image = round(PIXEL * resolution);
+    const shapes = { image: { y: round(FLOOR - image), height: image } };
+    let left = 12;
+    layers.forEach(({ kind, M, N, side }, at) => {
+      const width = round(3 + 0.027 * (kind === "classifier" ? M : N), 2);
+      const height = round(Math.max(PIXEL * side, 3));
+      shapes[`layer-${at + 1}`] = { x: round(left, 2), y: round(FLOOR - height), width, height };
+      left += width + 1;
+    });
+    for (let block = 0; 2 * block + 3 < layers.length; block += 1) {
+      const [first, last] = [shapes[`layer-${2 * block + 2}`], shapes[`layer-${2 * block + 3}`]];
+      shapes[`block-${block}`] = { x: round((first.x + last.x + last.width) / 2) };
+    }
+    if (chosen) shapes.chosen = shapes[`layer-${chosen}`];
+    return shapes;
+  };
+
+  // Each gives what is said, and where the parts of the drawing stand.
   const calculators = {
-    layer({ in_channels: M, out_channels: N, kernel_size: K, map_size: F }) {
+    layer({ in_channels: M, out_channels: N, kernel_size: K, map_size: F }, table) {
       const weights = { standard: K * K * M * N, depthwise: K * K * M, pointwise: M * N };
       weights.separable = weights.depthwise + weights.pointwise;
       const results = {};
@@ -26,32 +66,57 @@
       results.summary =
         `separable / standard = 1/${N} + 1/${K * K} = ${fraction} = ${fixed(over, under, 4)}: ` +
         `the separable layer needs ${factor} MACs.`;
-      return results;
+      const scale = BAR / Math.max(weights.standard, weights.separable);
+      const limit = onCurve(Infinity, K).cy;
+      const shapes = {
+        standard: { x: 20, width: round(weights.standard * scale) },
+        depthwise: { x: 20, width: round(weights.depthwise * scale) },
+        pointwise: { x: round(20 + weights.depthwise * scale), width: round(weights.pointwise * scale) },
+        curve: { d: table.curves[K] },
+        limit: { y1: limit, y2: limit },
+        dot: onCurve(N, K),
+      };
+      return { results, shapes };
     },
 
-    network({ width_multiplier, resolution, num_classes, budget_macs, budget_params }, table) {
-      const row = table[`${Math.round(100 * width_multiplier)}-${resolution}`];
-      const [features, largest, together] = row.slice(6);
-      const macs = [...row.slice(0, 3), features * num_classes];
-      const params = [...row.slice(3, 6), (features + 1) * num_classes];
+    network(chosen, table) {
+      const { resolution, budget_macs, budget_params } = chosen;
+      const layers = layersOf(chosen, table);
+      const [largest, together] = ((outputs) => [Math.max(...outputs), sum(outputs)])(
+        layers.slice(0, -1).map((layer) => layer.outputs));
       const results = {};
-      const sum = (numbers) => numbers.reduce((a, b) => a + b);
-      for (const [unit, numbers] of Object.entries({ macs, params })) {
-        const all = sum(numbers);
-        ["standard", "depthwise", "pointwise", "classifier", "all"].forEach((kind, index) => {
-          const number = kind === "all" ? all : numbers[index];
+      for (const unit of ["macs", "params"]) {
+        const all = sum(layers.map((layer) => layer[unit]));
+        for (const kind of ["standard", "depthwise", "pointwise", "classifier", "all"]) {
+          const number = sum(layers.filter((layer) => kind === "all" || layer.kind === kind).map((layer) => layer[unit]));
           results[`${kind}-${unit}`] = withCommas(number);
           results[`${kind}-${unit}-share`] = `${fixed(100 * number, all, 2)} %`;
-        });
+        }
       }
-      const against = (number, budget, unit) =>
-        `${withCommas(number)} ${unit}, ${number <= budget * 1e6 ? "within" : "over"} ` +
-        `the budget of ${withCommas(budget)} million`;
+      const against = (unit, budget, name) => {
+        const number = sum(layers.map((layer) => layer[unit]));
+        const verdict = number <= budget * 1e6 ? "within" : "over";
+        return `${withCommas(number)} ${name}, ${verdict} the budget of ${withCommas(budget)} million`;
+      };
       results.summary =
-        `${against(sum(macs), budget_macs, "MACs")}; ${against(sum(params), budget_params, "parameters")}. ` +
+        `${against("macs", budget_macs, "MACs")}; ${against("params", budget_params, "parameters")}. ` +
         `Activations in float32: ${fixed(4 * together, 1e6, 2)} MB for the outputs of all convolutions together, ` +
         `${fixed(4 * largest, 1e6, 2)} MB for the largest one.`;
-      return results;
+      return { results, shapes: drawNetwork(layers, resolution) };
+    },
+
+    to_scale(chosen, table) {
+      const layers = layersOf(chosen, table);
+      const [macs, params] = ["macs", "params"].map((unit) => withCommas(sum(layers.map((layer) => layer[unit]))));
+      const { name, kind, M, N, K, side, ...cost } = layers[chosen.layer - 1];
+      const results = {
+        summary: `${macs} MACs and ${params} parameters.`,
+        layer:
+          `${name}: ${kind}, ${K}×${K}, ${M} → ${N} channels, a map of ${side}×${side}. ` +
+          `${withCommas(cost.macs)} MACs, ${withCommas(cost.params)} parameters, ` +
+          `${fixed(4 * cost.outputs, 1e6, 2)} MB of output in float32.`,
+      };
+      return { results, shapes: drawNetwork(layers, chosen.resolution, chosen.layer) };
     },
   };
 
@@ -64,17 +129,31 @@
       const numbers = [...form.querySelectorAll("input[type=number]")];
       const wrong = numbers.find((input) => !input.checkValidity());
       for (const input of numbers) input.setAttribute("aria-invalid", String(!input.checkValidity()));
-      const results = wrong
-        ? { summary: `${wrong.parentElement.textContent.trim()}: ${wrong.min} to ${wrong.max} in steps of ${wrong.step}.` }
+      const { results, shapes } = wrong
+        ? {
+            results: { summary: `${wrong.parentElement.textContent.trim()}: ${wrong.min} to ${wrong.max} in steps of ${wrong.step}.` },
+            shapes: {},
+          }
         : calculators[form.dataset.calculator](
             Object.fromEntries(numbers.map((input) => [input.name, input.valueAsNumber])), table);
       for (const place of form.querySelectorAll("[data-result]")) place.textContent = results[place.dataset.result] ?? "–";
+      for (const [name, attributes] of Object.entries(shapes)) {
+        const part = form.querySelector(`[data-shape="${name}"]`);
+        for (const [attribute, value] of Object.entries(attributes)) part.setAttribute(attribute, value);
+      }
     };
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", ({ target }) => {
       for (const input of target.closest("div").querySelectorAll("input")) if (input !== target) input.value = target.value;
       show();
     });
+    if (form.elements.layer) {
+      form.querySelector("svg").addEventListener("pointerdown", ({ target }) => {
+        if (!target.dataset.layer) return;
+        form.elements.layer.value = target.dataset.layer;
+        form.elements.layer.dispatchEvent(new Event("input", { bubbles: true }));
+      });
+    }
     show();
   }
 })();

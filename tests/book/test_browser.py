@@ -239,11 +239,11 @@ class TestKeyboard:
 
 @pytest.fixture(scope="module")
 def two_of_each(browser):
-    """A page with both explorers twice, so that each must keep to itself."""
-    layer, network = explorers.separable_layer(), explorers.network()
+    """A page with each explorer twice, so that each must keep to itself."""
+    each = (explorers.separable_layer(), explorers.network(), explorers.to_scale())
     with browser.new_context() as context:
         page = context.new_page()
-        page.set_content("".join(shown._repr_html_() for shown in (layer, network, layer, network)))
+        page.set_content("".join(shown._repr_html_() for shown in each * 2))
         yield page
 
 
@@ -268,8 +268,26 @@ def ask(two_of_each):
     return results
 
 
+def assert_drawn(page, explorer):
+    """The last explorer of this kind is drawn as Python draws it."""
+    drawn = page.evaluate(
+        """(calculator) => {
+            const form = [...document.querySelectorAll(`[data-calculator=${calculator}]`)].at(-1);
+            const attributes = (part) => Object.fromEntries([...part.attributes].map(({name, value}) => [name, value]));
+            return Object.fromEntries([...form.querySelectorAll("[data-shape]")]
+                .map((part) => [part.dataset.shape, attributes(part)]));
+        }""",
+        explorer.calculator,
+    )
+    assert set(drawn) == set(explorer.picture.shapes)
+    for name, attributes in explorer.picture.shapes.items():
+        for attribute, value in attributes.items():
+            shown = drawn[name][attribute]
+            assert shown == value if isinstance(value, str) else float(shown) == pytest.approx(value, abs=0.11)
+
+
 class TestExplorers:
-    def test_the_layer_agrees_with_python_on_fifty_settings(self, ask):
+    def test_the_layer_agrees_with_python_on_fifty_settings(self, two_of_each, ask):
         draw = random.Random(0)
         for _ in range(50):
             in_channels, out_channels = draw.randint(1, 2048), draw.randint(1, 2048)
@@ -290,8 +308,9 @@ class TestExplorers:
             assert shown["separable-params"] == f"{separable.params:,}"
             assert f" = {cost.reduction_ratio(out_channels, kernel_size)} = " in shown["summary"]
             assert shown == explorers.separable_layer(*shape).results
+            assert_drawn(two_of_each, explorers.separable_layer(*shape))
 
-    def test_the_network_agrees_with_python_on_fifty_settings(self, ask):
+    def test_the_network_agrees_with_python_on_fifty_settings(self, two_of_each, ask):
         draw = random.Random(1)
         for _ in range(50):
             width, resolution = draw.choice(explorers.WIDTH_MULTIPLIERS), draw.choice(explorers.RESOLUTIONS)
@@ -310,6 +329,21 @@ class TestExplorers:
                     assert shown[f"{kind}-macs"] == f"{part.macs:,}"
                     assert shown[f"{kind}-params"] == f"{part.params:,}"
             assert shown == explorers.network(width, resolution, classes, macs, params).results
+            assert_drawn(two_of_each, explorers.network(width, resolution, classes, macs, params))
+
+    def test_each_layer_of_the_drawing_agrees_with_python(self, two_of_each, ask):
+        draw = random.Random(2)
+        for layer in range(1, 29):
+            width, resolution = draw.choice(explorers.WIDTH_MULTIPLIERS), draw.choice(explorers.RESOLUTIONS)
+            settings = {"width_multiplier": width, "resolution": resolution, "num_classes": 10, "layer": layer}
+            assert ask("to_scale", **settings) == explorers.to_scale(width, resolution, 10, layer).results
+            assert_drawn(two_of_each, explorers.to_scale(width, resolution, 10, layer))
+
+    def test_touching_a_layer_chooses_it(self, two_of_each, ask):
+        ask("to_scale", width_multiplier=1, resolution=224)
+        form = two_of_each.locator("[data-calculator=to_scale]").last
+        form.locator("[data-layer='3']").dispatch_event("pointerdown")
+        assert form.locator("[data-result=layer]").text_content().startswith("blocks.0.pointwise: pointwise, 1×1")
 
     def test_what_no_layer_can_have_is_refused(self, ask):
         shown = ask("layer", kernel_size=4)

@@ -8,7 +8,7 @@ import torch
 from drawn import figures
 from torch import nn
 
-from mobilenet_edu import plots
+from mobilenet_edu import explorers, plots
 from mobilenet_edu.architecture import conv_mobilenet
 from mobilenet_edu.network import ConvMobileNet, MobileNetV1
 
@@ -29,12 +29,13 @@ def convolutions(network):
     return seen
 
 
-def test_the_network_is_drawn_to_scale(chapter):
-    bars = chapter["fig-network-to-scale"]["axes"].patches
+def test_the_network_is_drawn_to_scale():
+    shapes = explorers.to_scale().picture.shapes
+    boxes = [shapes[f"layer-{number}"] for number in range(1, 28)]
     maps = [written for _, _, written in convolutions(MobileNetV1())]
-    assert [bar.get_width() for bar in bars] == pytest.approx([m.shape[0] for m in maps])
-    assert [bar.get_height() for bar in bars] == [m.shape[1] for m in maps]
-    assert all(left.get_x() + left.get_width() < right.get_x() for left, right in itertools.pairwise(bars))
+    assert [(box["width"] - 3) / 0.027 for box in boxes] == pytest.approx([m.shape[0] for m in maps], abs=0.5)
+    assert [box["height"] / 0.8 for box in boxes] == pytest.approx([m.shape[1] for m in maps], abs=0.1)
+    assert all(left["x"] + left["width"] < right["x"] for left, right in itertools.pairwise(boxes))
 
 
 def test_any_architecture_can_be_drawn():
