@@ -10,10 +10,13 @@ Nothing is downloaded unless you call `download`.
 from __future__ import annotations
 
 import json
+import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from numbers import Real
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +26,7 @@ from torch import nn
 
 from mobilenet_edu import checks
 from mobilenet_edu.architecture import TABLE_1
-from mobilenet_edu.blocks import SameConv2d
+from mobilenet_edu.blocks import ConvBNReLU, SameConv2d
 from mobilenet_edu.network import MobileNet, MobileNetV1
 
 __all__ = [
@@ -52,49 +55,76 @@ SHAPES = ("circle", "cross", "square", "triangle")
 def our_names(checkpoint: Mapping[str, torch.Tensor]) -> dict[str, str]:
     """For each tensor of our network, the name that ``checkpoint`` gives it.
 
+    What a wrapper puts before every name (``module.``, ``_orig_mod.``, ``model.``) is part of theirs. If the tensors
+    lie one dictionary deeper, as in ``{"state_dict": ..., "epoch": ...}``, the names are those in there.
+
     Raises:
         TypeError: ``checkpoint`` is no dictionary.
-        ValueError: the names are neither those of transformers nor those of timm.
+        ValueError: the names are not those of transformers, timm or this package, or those of two networks.
     """
-    if not isinstance(checkpoint, Mapping):
-        kind = type(checkpoint).__name__
-        raise TypeError(f"checkpoint must be a dictionary of tensors, such as model.state_dict(), and is a {kind}")
-    for theirs in (_transformers_names(), _timm_names()):
-        if theirs["stem.conv.weight"] in checkpoint:
-            return theirs
-    some = ", ".join(map(str, list(checkpoint)[:3])) or "none at all"
-    raise ValueError(f"the checkpoint's names ({some}, ...) must be those of timm or transformers' MobileNet V1")
+    return _reading(checkpoint).names
 
 
-def from_checkpoint(checkpoint: Mapping[str, torch.Tensor]) -> MobileNet:
+def from_checkpoint(
+    checkpoint: Mapping[str, torch.Tensor | np.ndarray],
+    *,
+    activation: Callable[[], nn.Module] | None = None,
+    epsilon: float | None = None,
+    padding: str | None = None,
+) -> MobileNet:
     """Our network with the weights of ``checkpoint``, in evaluation mode.
 
-    Width, classes and input channels are read from the tensors. Both libraries use ReLU6. Those from transformers keep
-    TensorFlow's epsilon of 0.001, its padding, and a first class "background".
+    Width, classes, input channels and whether convolutions have a bias are read from the tensors. Three habits are in
+    no tensor. If they are not given, they are those of the library whose names the checkpoint has:
+
+    ============= ============== =========== ===========
+    names         ``activation`` ``epsilon`` ``padding``
+    ============= ============== =========== ===========
+    transformers  ``nn.ReLU6``   0.001       ``"same"``
+    timm          ``nn.ReLU6``   0.00001     ``"half"``
+    this package  ``nn.ReLU``    0.00001     ``"half"``
+    ============= ============== =========== ===========
+
+    ``"same"`` is TensorFlow's padding (`SameConv2d`), ``"half"`` half the kernel on each side. In Google's checkpoints,
+    which transformers converted, the first class is "background".
 
     Raises:
-        TypeError: ``checkpoint`` is no dictionary.
-        ValueError: unknown names, or a tensor that is missing, has another shape or has no place in MobileNet V1; the
-            sentence names the first.
+        TypeError: ``checkpoint`` is no dictionary, or ``activation`` or ``epsilon`` has the wrong type.
+        ValueError: unknown names; a tensor that is missing, has another shape or has no place in MobileNet V1; one with
+            NaN, infinity or a negative variance, of integers, 8-bit or complex numbers, without data or without a plain
+            layout; another ``padding``, an ``epsilon`` below 0. The sentence names the first.
     """
-    names = our_names(checkpoint)
-    stem = _tensor(checkpoint, names["stem.conv.weight"], dimensions=4)
-    classifier = _tensor(checkpoint, names["classifier.weight"], dimensions=2)
-    num_classes, channels = classifier.shape
-    width_multiplier = channels / TABLE_1[-1][0]  # the widest layer determines all others, however they are rounded
-    network = MobileNetV1(num_classes, width_multiplier, in_channels=stem.shape[1], activation=nn.ReLU6).eval()
-    weights = {}
-    for name, ours in network.state_dict().items():
-        tensor = _tensor(checkpoint, names[name])
-        if tensor.shape != ours.shape:
-            raise ValueError(f"{names[name]} has shape {tuple(tensor.shape)} and must have {tuple(ours.shape)}")
-        weights[name] = tensor
-    homeless = next((name for name in checkpoint if name not in names.values()), None)
+    publisher, tensors, names = _reading(checkpoint)
+    activation = publisher.activation if activation is None else activation
+    epsilon = publisher.epsilon if epsilon is None else epsilon
+    padding = publisher.padding if padding is None else padding
+    _check_habits(activation, epsilon, padding)
+    weights = {
+        ours: _tensor(tensors, name, ours)
+        for ours, name in names.items()
+        if name in tensors or not ours.endswith("num_batches_tracked")  # which evaluation never reads
+    }
+    for ours, dimensions in (("stem.conv.weight", 4), (_LAST_NORM, 1), ("classifier.weight", 2)):
+        if weights[ours].dim() != dimensions:
+            raise ValueError(
+                f"{names[ours]} has shape {tuple(weights[ours].shape)} and must have {dimensions} dimensions"
+            )
+    network = MobileNetV1(
+        len(weights["classifier.bias"]) if weights["classifier.bias"].dim() == 1 else len(weights["classifier.weight"]),
+        len(weights[_LAST_NORM]) / TABLE_1[-1][0],  # the widest layer determines all others, however they are rounded
+        in_channels=weights["stem.conv.weight"].shape[1],
+        bias="stem.conv.bias" in weights,
+        activation=activation,
+    ).eval()
+    expected = network.state_dict()
+    for ours, tensor in weights.items():
+        if tensor.shape != expected[ours].shape:
+            raise ValueError(_another_shape(names[ours], tuple(tensor.shape), tuple(expected[ours].shape)))
+    homeless = next((name for name in tensors if name not in names.values()), None)
     if homeless is not None:
         raise ValueError(f"the checkpoint has a tensor {homeless}, and MobileNet V1 has no place for it")
-    if names == _transformers_names():
-        _behave_like_tensorflow(network)
-    network.load_state_dict(weights)
+    _behave(network, epsilon, publisher.momentum, padding)
+    network.load_state_dict(expected | weights)
     return network
 
 
@@ -224,29 +254,73 @@ def download(name: str) -> tuple[dict[str, torch.Tensor], dict[int, str]]:
     return tensors, {int(index): label for index, label in labels.items()}
 
 
-def _tensor(checkpoint: Mapping[str, torch.Tensor], name: str, dimensions: int | None = None) -> torch.Tensor:
-    if name not in checkpoint:
+def _tensor(tensors: Mapping[str, Any], name: str, ours: str) -> torch.Tensor:
+    """The tensor of that name, in memory and in our network's precision, if it is one that a network can have."""
+    if name not in tensors:
         raise ValueError(f"the checkpoint has no tensor {name}; it may be cut off or of another network")
-    tensor = checkpoint[name]
-    if dimensions is not None and tensor.dim() != dimensions:
-        raise ValueError(f"{name} has shape {tuple(tensor.shape)} and must have {dimensions} dimensions")
-    return tensor
+    value = tensors[name]
+    if type(value) in (np.ndarray, np.memmap) or isinstance(value, np.generic):
+        value = _from_numpy(name, np.asarray(value))
+    if type(value) not in (torch.Tensor, nn.Parameter):
+        raise ValueError(f"{name} is of class {type(value).__name__} and must be a tensor, or an array of NumPy")
+    if value.is_meta or value.layout != torch.strided or value.is_nested:
+        raise ValueError(f"{name} must be a plain tensor with data, and is {_oddity(value)}")
+    counts = ours.endswith("num_batches_tracked")
+    if value.dtype not in _FLOATS and not (counts and value.dtype in _INTEGERS):
+        floats = ", ".join(str(dtype).removeprefix("torch.") for dtype in _FLOATS)
+        raise ValueError(f"{name} has numbers of type {value.dtype} and must have one of {floats}")
+    value = value.detach().to("cpu", torch.get_default_dtype())
+    if not value.isfinite().all():
+        raise ValueError(
+            f"{name} has {int((~value.isfinite()).sum())} numbers that are NaN or infinite, and must have none"
+        )
+    if ours.endswith("running_var") and (value < 0).any():
+        raise ValueError(f"{name} has a variance of {float(value.min()):.3g}, and variances must be at least 0")
+    return value
 
 
-def _behave_like_tensorflow(network: MobileNet) -> None:
+def _from_numpy(name: str, array: np.ndarray) -> torch.Tensor:
+    try:
+        return torch.from_numpy(np.array(array, array.dtype.newbyteorder("="), order="C"))  # a copy; ours is writable
+    except TypeError:
+        raise ValueError(f"{name} has numbers of NumPy's type {array.dtype}, and PyTorch has no such type") from None
+
+
+def _oddity(tensor: torch.Tensor) -> str:
+    return "on the device meta" if tensor.is_meta else "nested" if tensor.is_nested else f"{tensor.layout}"
+
+
+def _another_shape(name: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    sentence = f"{name} has shape {shape} and must have {expected}"
+    if len(shape) == len(expected) and shape[0] == 8 > expected[0]:
+        return f"{sentence}: transformers leaves 8 channels where the paper's width multiplier leaves fewer"
+    output_channels_last = len(shape) == len(expected) == 4 and shape[3] == expected[0] != shape[0]
+    if sorted(shape) == sorted(expected) or output_channels_last:
+        order = "(classes, channels)" if len(shape) == 2 else "(output channels, input channels, height, width)"
+        return f"{sentence}: its axes are in another order than PyTorch's {order}"
+    return sentence
+
+
+def _check_habits(activation: Callable[[], nn.Module], epsilon: float, padding: str) -> None:
+    if not callable(activation) or isinstance(activation, nn.Module):
+        raise TypeError(f"activation={activation!r} must make a module when it is called, as nn.ReLU6 does")
+    if isinstance(epsilon, bool) or not isinstance(epsilon, Real):
+        raise TypeError(f"epsilon={epsilon!r} must be a number, not {type(epsilon).__name__}")
+    if not 0 <= epsilon < math.inf:
+        raise ValueError(f"epsilon={epsilon!r} must be at least 0 and finite")
+    if padding not in ("same", "half"):
+        raise ValueError(f'padding={padding!r} must be "same" (TensorFlow\'s) or "half" (of the kernel, on each side)')
+
+
+def _behave(network: MobileNet, epsilon: float, momentum: float, padding: str) -> None:
+    """Give a network of ours another's habits, except for the activation, with which it was built."""
     for part in network.modules():
-        if isinstance(part, nn.BatchNorm2d):
-            part.eps, part.momentum = 0.001, 0.0003  # TensorFlow writes 1 - momentum, 0.9997
-        if isinstance(getattr(part, "conv", None), nn.Conv2d) and part.conv.stride == (2, 2):
+        if type(part) is nn.BatchNorm2d:
+            part.eps, part.momentum = epsilon, momentum
+        if isinstance(part, ConvBNReLU) and padding == "same" and part.conv.stride == (2, 2):
             old = part.conv
-            part.conv = SameConv2d(
-                old.in_channels,
-                old.out_channels,
-                old.kernel_size,
-                old.stride,
-                groups=old.groups,
-                bias=old.bias is not None,
-            )
+            shape = old.in_channels, old.out_channels, old.kernel_size, old.stride
+            part.conv = SameConv2d(*shape, groups=old.groups, bias=old.bias is not None)
 
 
 def _visible(folder: str | Path, kind: str) -> list[Path]:
@@ -271,13 +345,19 @@ def _drawing(shape: str, rng: random.Random) -> Image.Image:
     return picture
 
 
+# how others name what we have
+
 _NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 _HEAD = {"classifier.weight": "classifier.weight", "classifier.bias": "classifier.bias"}
+_LAST_NORM = f"blocks.{len(TABLE_1) - 1}.pointwise.norm.weight"
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 def _pair(ours: str, conv: str, norm: str) -> dict[str, str]:
     """Our names of a convolution with its batch norm, and theirs."""
-    return {f"{ours}.conv.weight": f"{conv}.weight"} | {f"{ours}.norm.{part}": f"{norm}.{part}" for part in _NORM}
+    names = {f"{ours}.conv.{part}": f"{conv}.{part}" for part in ("weight", "bias")}
+    return names | {f"{ours}.norm.{part}": f"{norm}.{part}" for part in _NORM}
 
 
 def _transformers_names() -> dict[str, str]:
@@ -300,3 +380,70 @@ def _timm_names() -> dict[str, str]:
         names |= _pair(f"blocks.{block}.depthwise", f"{theirs}.conv_dw", f"{theirs}.bn1")
         names |= _pair(f"blocks.{block}.pointwise", f"{theirs}.conv_pw", f"{theirs}.bn2")
     return names | _HEAD
+
+
+class _Publisher(NamedTuple):
+    """A library's names, each behind our own, and its habits that no tensor records."""
+
+    names: dict[str, str]
+    activation: Callable[[], nn.Module]
+    epsilon: float
+    momentum: float
+    padding: str
+
+
+_PUBLISHERS = (
+    _Publisher(_transformers_names(), nn.ReLU6, 0.001, 0.0003, "same"),  # TensorFlow writes 1 - momentum, 0.9997
+    _Publisher(_timm_names(), nn.ReLU6, 1e-5, 0.1, "half"),
+    _Publisher({ours: ours for ours in _timm_names()}, nn.ReLU, 1e-5, 0.1, "half"),
+)
+
+# What wrappers put before every name: DataParallel, torch.compile, Lightning and others.
+_PREFIXES = ("module.", "_orig_mod.", "model.")
+
+
+class _Reading(NamedTuple):
+    """A checkpoint understood: whose it is, the dictionary that holds the tensors, and our names for those in there."""
+
+    publisher: _Publisher
+    tensors: Mapping[str, Any]
+    names: dict[str, str]
+
+
+def _reading(checkpoint: Mapping[str, Any]) -> _Reading:
+    if not isinstance(checkpoint, Mapping):
+        kind = type(checkpoint).__name__
+        raise TypeError(f"checkpoint must be a dictionary of tensors, such as model.state_dict(), and is a {kind}")
+    inner = {key: value for key, value in checkpoint.items() if isinstance(value, Mapping)}
+    readings = {}
+    for key, tensors in ((None, checkpoint), *inner.items()):
+        prefix = _prefix(tensors)
+        for publisher in _PUBLISHERS:
+            names = {ours: prefix + theirs for ours, theirs in publisher.names.items()}
+            if names["stem.conv.weight"] in tensors:
+                if names["stem.conv.bias"] not in tensors:
+                    names = {ours: name for ours, name in names.items() if not ours.endswith("conv.bias")}
+                readings[key] = _Reading(publisher, tensors, names)
+    if len(readings) > 1:
+        places = " and ".join("the checkpoint itself" if key is None else f"checkpoint[{key!r}]" for key in readings)
+        raise ValueError(f"the checkpoint must have one network, and {places} are one each: give the one that you mean")
+    if not readings:
+        some = ", ".join(map(str, list(checkpoint)[:3])) or "none at all"
+        raise ValueError(
+            f"the checkpoint's names ({some}, ...) must be those of timm or transformers' MobileNet V1 with its "
+            "classifier, or of this package's; if something stands before each of them, take it off first"
+        )
+    (reading,) = readings.values()
+    return reading
+
+
+def _prefix(tensors: Mapping[str, Any]) -> str:
+    """What wrappers, one around the other, have put before every name."""
+    prefix = ""
+    while longer := next((prefix + word for word in _PREFIXES if _all_begin(tensors, prefix + word)), None):
+        prefix = longer
+    return prefix
+
+
+def _all_begin(tensors: Mapping[str, Any], prefix: str) -> bool:
+    return bool(tensors) and all(isinstance(name, str) and name.startswith(prefix) for name in tensors)

@@ -4,6 +4,7 @@ Pictures are held against Pillow and against transformers' own preparation.
 """
 
 import json
+import math
 import random
 import runpy
 import sys
@@ -20,7 +21,7 @@ from torch import nn
 from transformers import MobileNetV1Config, MobileNetV1ForImageClassification
 
 from mobilenet_edu import weights
-from mobilenet_edu.network import MobileNetV1
+from mobilenet_edu.network import ConvMobileNet, MobileNetV1
 from mobilenet_edu.weights import SameConv2d, download, from_checkpoint, our_names, pictures, prepare, read_picture
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
@@ -247,6 +248,291 @@ def test_a_checkpoint_of_another_network_is_refused(checkpoint):
 def test_what_is_no_dictionary_is_refused(what, kind):
     with pytest.raises(TypeError, match=rf"such as model\.state_dict\(\), and is a {kind}"):
         from_checkpoint(what)
+
+
+# tensors that no network can have
+
+
+STEM = "mobilenet_v1.conv_stem"
+
+
+def spoilt(theirs, name, change):
+    checkpoint = dict(theirs.state_dict())
+    return checkpoint | {name: change(checkpoint[name].clone())}
+
+
+def with_one(value):
+    def change(tensor):
+        tensor.view(-1)[-1] = value
+        return tensor
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{STEM}.convolution.weight",
+        f"{STEM}.normalization.running_mean",
+        "mobilenet_v1.layer.24.convolution.weight",
+        "mobilenet_v1.layer.25.normalization.running_var",
+        "classifier.bias",
+    ],
+)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_none_is_refused_wherever_it_stands(theirs, name, value):
+    with pytest.raises(ValueError, match=rf"{name} has 1 numbers that are NaN or infinite, and must have none"):
+        from_checkpoint(spoilt(theirs, name, with_one(value)))
+
+
+def test_a_number_that_becomes_infinite_in_our_precision_is_refused(theirs):
+    name = "classifier.weight"
+    with pytest.raises(ValueError, match=r"classifier\.weight has 1 numbers that are NaN or infinite"):
+        from_checkpoint(spoilt(theirs, name, lambda tensor: with_one(1e300)(tensor.double())))
+
+
+def test_a_negative_variance_is_refused_and_a_variance_of_zero_is_not(theirs):
+    name = "mobilenet_v1.layer.7.normalization.running_var"
+    with pytest.raises(ValueError, match=rf"{name} has a variance of -0\.125, and variances must be at least 0"):
+        from_checkpoint(spoilt(theirs, name, with_one(-0.125)))
+    from_checkpoint(spoilt(theirs, name, with_one(0.0)))
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        *(torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64, torch.bool, torch.complex64),
+        *(torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e8m0fnu),
+    ],
+)
+@pytest.mark.parametrize("name", ["classifier.weight", f"{STEM}.normalization.bias"])
+def test_numbers_of_another_kind_are_refused_by_name(theirs, dtype, name):
+    with pytest.raises(ValueError, match=rf"{name} has numbers of type {dtype} and must have one of float16"):
+        from_checkpoint(spoilt(theirs, name, lambda tensor: tensor.to(dtype)))
+
+
+class OwnTensor(torch.Tensor):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda tensor: tensor.to("meta"), "must be a plain tensor with data, and is on the device meta"),
+        (lambda tensor: tensor.to_sparse(), r"must be a plain tensor with data, and is torch\.sparse_coo"),
+        (lambda tensor: tensor.to_sparse_csr(), r"must be a plain tensor with data, and is torch\.sparse_csr"),
+        (lambda tensor: tensor.to_mkldnn(), r"must be a plain tensor with data, and is torch\._mkldnn"),
+        (lambda tensor: torch.nested.nested_tensor(list(tensor)), "must be a plain tensor with data, and is nested"),
+        (lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8), r"has numbers of type torch\.qint8"),
+        (lambda tensor: tensor.as_subclass(OwnTensor), "is of class OwnTensor and must be a tensor"),
+        (lambda tensor: nn.UninitializedParameter(), "is of class UninitializedParameter and must be a tensor"),
+        (lambda tensor: None, "is of class NoneType and must be a tensor"),
+        (lambda tensor: tensor.tolist(), "is of class list and must be a tensor"),
+        (lambda tensor: "weights", "is of class str and must be a tensor"),
+        (lambda tensor: 0.5, "is of class float and must be a tensor"),
+        (lambda tensor: np.ma.masked_array(tensor), "is of class MaskedArray and must be a tensor"),
+        (lambda tensor: tensor.numpy().astype(object), "has numbers of NumPy's type object"),
+        (lambda tensor: tensor.numpy().astype(str), "has numbers of NumPy's type <U"),
+        (lambda tensor: tensor.numpy().astype(np.longdouble), "has numbers of NumPy's type float128"),
+        (lambda tensor: tensor.numpy().astype(np.int8), r"has numbers of type torch\.int8"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*(in beta state|prototype stage|deprecated).*")
+def test_what_is_no_plain_tensor_with_data_is_refused_by_name(theirs, change, sentence):
+    with pytest.raises(ValueError, match=rf"^classifier\.weight {sentence}"):
+        from_checkpoint(spoilt(theirs, "classifier.weight", change))
+
+
+def test_a_transposed_classifier_is_what_is_named(theirs):
+    with pytest.raises(
+        ValueError,
+        match=r"classifier\.weight has shape \(256, 1001\) and must have \(1001, 256\): its axes are in another order",
+    ):
+        from_checkpoint(spoilt(theirs, "classifier.weight", lambda tensor: tensor.T))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_kernels_in_the_order_of_tensorflow_are_refused(channels):
+    """(height, width, input channels, output channels), for depthwise ones with the last two exchanged."""
+    config = MobileNetV1Config(depth_multiplier=0.25, num_labels=7, num_channels=channels)
+    checkpoint = {
+        name: tensor.permute(2, 3, 1, 0) if tensor.dim() == 4 else tensor
+        for name, tensor in MobileNetV1ForImageClassification(config).state_dict().items()
+    }
+    with pytest.raises(ValueError, match=r"convolution\.weight has shape .*: its axes are in another order"):
+        from_checkpoint(checkpoint)
+
+
+def test_fewer_than_eight_channels_in_transformers_are_explained():
+    theirs = MobileNetV1ForImageClassification(MobileNetV1Config(depth_multiplier=0.1))
+    with pytest.raises(
+        ValueError, match=r"has shape \(8, 3, 3, 3\) and must have \(3, 3, 3, 3\): transformers leaves 8"
+    ):
+        from_checkpoint(theirs.state_dict())
+
+
+# files of other shapes
+
+
+def equal(network, other, size=(3, 64, 64)):
+    images = torch.randn(2, *size, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        return torch.equal(network(images), other(images))
+
+
+def each(change):
+    return lambda state: {name: change(tensor) for name, tensor in state.items()}
+
+
+def big_endian(tensor):
+    return tensor.numpy().astype(tensor.numpy().dtype.newbyteorder(">"))
+
+
+def backwards_in_memory(tensor):
+    return np.flip(np.flip(tensor.numpy(), -1).copy(), -1) if tensor.dim() else tensor.numpy()[()]
+
+
+def behind(prefix):
+    return lambda state: {prefix + name: tensor for name, tensor in state.items()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: {name: tensor for name, tensor in state.items() if "num_batches" not in name},
+        lambda state: dict(reversed(state.items())),
+        each(torch.Tensor.numpy),
+        each(big_endian),
+        each(backwards_in_memory),
+        each(torch.Tensor.double),
+        each(lambda tensor: nn.Parameter(tensor.float())),
+        *map(behind, ("module.", "_orig_mod.", "model.", "module._orig_mod.", "model.module.")),
+        lambda state: {"epoch": 3, "state_dict": state, "optimizer": {"state": {}, "param_groups": []}},
+        lambda state: {"model": behind("module.")(state)},
+    ],
+)
+def test_the_same_tensors_in_another_wrapping_are_the_same_network(theirs, change):
+    state = theirs.state_dict()
+    ours = from_checkpoint(change(state))
+    assert equal(ours, from_checkpoint(state))
+    with torch.no_grad():
+        images = torch.randn(1, 3, 64, 64)
+        torch.testing.assert_close(ours(images), theirs(images).logits, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_read_into_ours(theirs, dtype):
+    state = {name: tensor.to(dtype) for name, tensor in theirs.state_dict().items()}
+    ours = from_checkpoint(state)
+    assert {parameter.dtype for parameter in ours.parameters()} == {torch.float32}
+    assert torch.equal(ours.classifier.bias, state["classifier.bias"].float())
+
+
+def test_the_names_that_our_names_gives_are_those_of_the_file(theirs):
+    wrapped = {f"module.{name}": tensor for name, tensor in theirs.state_dict().items()}
+    assert sorted(our_names(wrapped).values()) == sorted(wrapped)
+    assert our_names({"state_dict": wrapped}) == our_names(wrapped)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            lambda state: {"state_dict": state, "state_dict_ema": state},
+            r"checkpoint\['state_dict'\] and checkpoint\['state_dict_ema'\] are one each",
+        ),
+        (lambda state: state | {"ema": dict(state)}, r"the checkpoint itself and checkpoint\['ema'\] are one each"),
+        (lambda state: state | {f"module.{name}": tensor for name, tensor in state.items()}, "no place for it"),
+        (
+            lambda state: {f"model.{n}": t for n, t in state.items()} | {f"ema.{n}": t for n, t in state.items()},
+            "if something stands before each of them, take it off first",
+        ),
+        (lambda state: {f"net.{name}": tensor for name, tensor in state.items()}, "if something stands before each"),
+        (lambda state: {1: state["classifier.weight"]}, "if something stands before each"),
+        (
+            lambda state: {name.removeprefix("mobilenet_v1."): tensor for name, tensor in state.items()},
+            "transformers' MobileNet V1 with its classifier",
+        ),
+    ],
+)
+def test_where_two_readings_are_possible_the_reader_decides(theirs, change, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        from_checkpoint(change(dict(theirs.state_dict())))
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("activation", [None, nn.ReLU6, nn.Hardswish])
+def test_our_own_networks_come_back_from_their_state_dict(bias, activation):
+    kind = {} if activation is None else {"activation": activation}
+    network = lively(MobileNetV1(5, 0.25, in_channels=1, bias=bias, **kind))
+    again = from_checkpoint(network.state_dict(), activation=activation)
+    assert equal(again, network, (1, 40, 56))
+    assert again.state_dict().keys() == network.state_dict().keys()
+    assert again.stem.conv.weight.data_ptr() != network.stem.conv.weight.data_ptr()
+
+
+def test_a_network_of_another_architecture_is_none_of_ours():
+    with pytest.raises(ValueError, match=r"no tensor blocks\.0\.depthwise\.conv\.weight"):
+        from_checkpoint(ConvMobileNet(5, 0.25).state_dict())
+
+
+def test_a_bias_before_batch_norm_is_taken_from_others_too(theirs):
+    state = dict(theirs.state_dict())
+    for name in list(state):
+        if name.endswith("convolution.weight"):
+            bias = name.replace("weight", "bias")
+            state[bias] = torch.randn(len(state[name]))
+            mean = bias.replace("convolution.bias", "normalization.running_mean")
+            state[mean] = state[mean] + state[bias]
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(from_checkpoint(state)(images), theirs(images).logits, rtol=0, atol=1e-4)
+    del state["mobilenet_v1.layer.3.convolution.bias"]
+    with pytest.raises(ValueError, match=r"no tensor mobilenet_v1\.layer\.3\.convolution\.bias"):
+        from_checkpoint(state)
+
+
+# habits
+
+
+@pytest.mark.parametrize(
+    ("theirs_has", "ours_gets"),
+    [
+        ({"tf_padding": False}, {"padding": "half"}),
+        ({"hidden_act": "relu"}, {"activation": nn.ReLU}),
+        ({"layer_norm_eps": 1e-5}, {"epsilon": 1e-5}),
+        (
+            {"tf_padding": False, "hidden_act": "hardswish", "layer_norm_eps": 0.01},
+            {"padding": "half", "activation": nn.Hardswish, "epsilon": 0.01},
+        ),
+    ],
+)
+def test_a_habit_that_no_tensor_records_can_be_given(theirs_has, ours_gets):
+    theirs = transformers_network(**theirs_has)
+    images = 3 * torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = theirs(images).logits
+        ours, default = from_checkpoint(theirs.state_dict(), **ours_gets), from_checkpoint(theirs.state_dict())
+        torch.testing.assert_close(ours(images), expected, rtol=0, atol=1e-3)
+        assert (default(images) - expected).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("habit", "error", "sentence"),
+    [
+        ({"padding": 1}, ValueError, 'padding=1 must be "same"'),
+        ({"padding": "valid"}, ValueError, "padding='valid' must be"),
+        ({"epsilon": -1e-5}, ValueError, "epsilon=-1e-05 must be at least 0"),
+        ({"epsilon": math.nan}, ValueError, "epsilon=nan must be at least 0 and finite"),
+        ({"epsilon": "0.001"}, TypeError, "epsilon='0.001' must be a number, not str"),
+        ({"epsilon": True}, TypeError, "epsilon=True must be a number, not bool"),
+        ({"activation": "relu"}, TypeError, "activation='relu' must make a module"),
+        ({"activation": nn.ReLU()}, TypeError, r"activation=ReLU\(\) must make a module"),
+    ],
+)
+def test_a_habit_of_another_kind_is_refused(theirs, habit, error, sentence):
+    with pytest.raises(error, match=sentence):
+        from_checkpoint(theirs.state_dict(), **habit)
 
 
 # pictures
