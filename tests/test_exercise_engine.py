@@ -1054,10 +1054,29 @@ def test_a_guess_needs_no_unit(capsys):
 # Importing
 
 
-def test_importing_the_exercises_loads_no_torch():
-    code = "import sys; from mobilenet_edu import exercises; exercises.ch02.conv2d_macs; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+WITHOUT_LIBRARIES = """
+import signal, sys
+sys.modules.update(dict.fromkeys(("torch", "numpy", "matplotlib")))  # an import of one of them fails
+del signal.setitimer  # as in a browser
+from mobilenet_edu import exercises
+
+for chapter in exercises.chapters().values():
+    for each in exercises.exercises_of(chapter):
+        if not each.needs_torch:
+            assert each.verdict(each.reference).outcome == "correct", each
+            for mistake in each.mistakes:
+                assert each.verdict(mistake.wrong).mistake == mistake.name, (each, mistake.name)
+            print(each.name)
+"""
+
+
+def test_most_exercises_work_without_torch_and_without_alarms_as_in_a_browser():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_LIBRARIES], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    names = done.stdout.split()
+    assert len(names) >= 47
+    assert {"output_side", "conv2d_macs", "channels_needed", "misprints", "what_was_counted"} <= set(names)
+    assert not {"true_convolution", "separable_layer", "idle_layers", "frozen"} & set(names)
 
 
 def test_an_unknown_chapter_is_no_attribute():

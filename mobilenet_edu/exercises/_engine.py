@@ -108,7 +108,7 @@ class Exercise:
         level: 1 worked, 2 gap, 3 blank, 4 transfer.
         minutes: how long it takes.
         imports: lines that the solution needs above it; the chapter must contain them too.
-        cases: hand-picked arguments.
+        cases: hand-picked arguments, or a function that makes them, where they need a library.
         random_case: makes more of them from a seeded generator.
         covers: named conditions on the arguments, each of which some random case must meet.
         alternative: a correct answer by another algorithm, for the tests.
@@ -128,7 +128,7 @@ class Exercise:
     minutes: int
     task: str
     hints: tuple[str, str, str]
-    cases: tuple[Case, ...]
+    cases: tuple[Case, ...] | Callable[[], tuple[Case, ...]]
     random_case: Callable[[random.Random], Case]
     covers: Mapping[str, Callable[..., bool]]
     alternative: Callable[..., Any]
@@ -295,7 +295,12 @@ class Exercise:
     def all_cases(self) -> list[Case]:
         """The hand-picked cases, then random ones: the same in every run."""
         rng = random.Random(self.name)
-        return [*self.cases, *(self.random_case(rng) for _ in range(RANDOM_CASES))]
+        return [*self.hand_picked, *(self.random_case(rng) for _ in range(RANDOM_CASES))]
+
+    @property
+    def hand_picked(self) -> tuple[Case, ...]:
+        """The hand-picked cases."""
+        return self.cases() if callable(self.cases) else self.cases
 
     @property
     def name(self) -> str:
@@ -306,6 +311,12 @@ class Exercise:
     def chapter(self) -> str:
         """The chapter's module, such as ``ch02``."""
         return self.reference.__module__.rpartition(".")[2]
+
+    @property
+    def needs_torch(self) -> bool:
+        """Whether the exercise uses torch; the others work in a browser too."""
+        parts = [self.reference, self.random_case, self.observe, self.cases if callable(self.cases) else None]
+        return any(_names(getattr(part, "__code__", None), part) & {"torch", "nn", "F"} for part in parts)
 
     @property
     def solution_code(self) -> str:
@@ -331,6 +342,20 @@ class Exercise:
 def exercise(**fields: Any) -> Callable[[Callable[..., Any]], Exercise]:
     """Turn a function into the `Exercise` that it solves; ``fields`` are the attributes of `Exercise`."""
     return lambda reference: Exercise(reference=reference, **fields)
+
+
+def _names(code: Any, function: Any, seen: frozenset[str] = frozenset()) -> set[str]:
+    """The global names that a function uses, and those that the functions behind these names use."""
+    if code is None:
+        return set()
+    names = set(code.co_names)
+    for const in code.co_consts:
+        names |= _names(const, function, seen) if inspect.iscode(const) else set()
+    for name in names - seen:
+        other = function.__globals__.get(name)
+        if inspect.isfunction(other) and other.__module__ == function.__module__:
+            names |= _names(other.__code__, other, seen | names)
+    return names
 
 
 def _filled(text: str, indent: str = "") -> str:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 
-import torch
-import torch.nn.functional as F
-from torch import nn
-
+from mobilenet_edu.cost import conv_output_size
 from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
+from mobilenet_edu.exercises._later import F, nn, torch
 
 # 1.1
 
@@ -105,8 +103,10 @@ def _random_map(rng: Random) -> tuple:
 
 
 def _slid(image, kernel, stride):
-    output = F.conv2d(torch.tensor([[image]]), torch.tensor([[kernel]]), stride=stride)
-    return output[0, 0].tolist()
+    K = len(kernel)
+    rows, columns = (range(0, side - K + 1, stride) for side in (len(image), len(image[0])))
+    taps = list(product(range(K), range(K)))
+    return [[sum(image[y + i][x + j] * kernel[i][j] for i, j in taps) for x in columns] for y in rows]
 
 
 def _turned(kernel):
@@ -169,7 +169,9 @@ def correlate_lists(image, kernel, stride):
         "a map that is not square": lambda image, kernel, stride: len(image) != len(image[0]),
         "a kernel that differs when turned": lambda image, kernel, stride: kernel != _turned(kernel),
     },
-    alternative=_slid,
+    alternative=lambda image, kernel, stride: F.conv2d(
+        torch.tensor([[image]]), torch.tensor([[kernel]]), stride=stride
+    )[0, 0].tolist(),
     mistakes=(
         Mistake(
             "turned the kernel",
@@ -233,11 +235,17 @@ def _shapes_of_a_real_layer(input_shape, out_channels, kernel_size, stride, padd
     return tuple(layer.weight.shape), tuple(layer(torch.zeros(input_shape)).shape)
 
 
+def _shapes(input_shape, out_channels, K, stride, padding):
+    batch, in_channels, *sides = input_shape
+    sides = conv_output_size(sides, K, stride, padding)
+    return (out_channels, in_channels, K, K), (batch, out_channels, *sides)
+
+
 def _weight(change):
     """A wrong answer: the right shapes, but the weight's passed through ``change``."""
 
     def wrong(input_shape, out_channels, *rest):
-        weight, output = _shapes_of_a_real_layer(input_shape, out_channels, *rest)
+        weight, output = _shapes(input_shape, out_channels, *rest)
         return change(weight, input_shape), output
 
     return wrong
@@ -247,7 +255,7 @@ def _output(change):
     """A wrong answer: the right shapes, but the output's passed through ``change``."""
 
     def wrong(input_shape, out_channels, *rest):
-        weight, output = _shapes_of_a_real_layer(input_shape, out_channels, *rest)
+        weight, output = _shapes(input_shape, out_channels, *rest)
         return weight, change(output, input_shape)
 
     return wrong
@@ -257,7 +265,7 @@ def _sides(side_of):
     """A wrong answer: the right shapes, but each side of the output is ``side_of(side, kernel, stride, padding)``."""
 
     def wrong(input_shape, out_channels, *how):
-        weight, output = _shapes_of_a_real_layer(input_shape, out_channels, *how)
+        weight, output = _shapes(input_shape, out_channels, *how)
         return weight, (*output[:2], *(side_of(side, *how) for side in input_shape[2:]))
 
     return wrong
@@ -351,7 +359,7 @@ input's shape is `(batch, channels, height, width)`; the kernel is square.""",
         Mistake(
             "the output first",
             "You gave the output's shape first. Asked for are the weight's, then the output's.",
-            lambda *case: _shapes_of_a_real_layer(*case)[::-1],
+            lambda *case: _shapes(*case)[::-1],
         ),
     ),
     reasoning="""Each of the output maps needs one kernel for each input map, which gives the weight's four numbers.
@@ -404,7 +412,7 @@ padding.""",
         "Half a turn reverses the rows and the columns of each kernel. The channels keep their places.",
         "A tensor's `flip` takes the dimensions to reverse; of the four, the kernel's rows and columns come last.",
     ),
-    cases=(
+    cases=lambda: (
         (
             torch.tensor([[[[1.0, 0, 2, 1], [3, 1, 0, 2], [0, 2, 1, 1], [1, 0, 3, 0]]]]),
             torch.tensor([[[[1.0, 0, -1], [2, 0, 0], [0, 1, 0]]]]),

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
-import torch
-from torch import nn
-
-from mobilenet_edu.blocks import PointwiseConv2d
-from mobilenet_edu.counting import count_cost
 from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
-from mobilenet_edu.exercises.networks import behaviour
+from mobilenet_edu.exercises._later import nn, torch
+from mobilenet_edu.exercises.networks import behaviour, macs_of
 
 
 def _small_integers(rng: Random, *shape: int) -> torch.Tensor:
@@ -121,7 +117,7 @@ def dense_kernel(filters, matrix):
     scaled = ...  # (N, M, d, K, K)
     return scaled.sum(...)
 ''',
-    cases=(
+    cases=lambda: (
         (torch.tensor([[[[1.0, 0], [0, -1]]]]), torch.tensor([[[2.0]], [[-1.0]]])),
         (torch.tensor([[[[1.0, -1], [0, 0]], [[0, 2], [1, 0]]]]), torch.tensor([[[3.0, 1.0]]])),
         (torch.arange(24.0).reshape(3, 2, 2, 2), torch.arange(-6.0, 6.0).reshape(2, 3, 2)),
@@ -179,7 +175,7 @@ def _random_kernel(rng: Random) -> tuple:
             pattern, strengths = _small_integers(rng, 3, 3), _small_integers(rng, N)
             kernel[:, m] += strengths[:, None, None] * pattern
         if not kernel[:, m].any():  # a channel that nobody reads has rank 0, which is no question of splitting
-            kernel[:, m] = D_X
+            kernel[:, m] = _slope()
     return (kernel,)
 
 
@@ -203,8 +199,12 @@ def _rank_by_elimination(rows: list[list[float]]) -> int:
     return rank
 
 
-D_X = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
-LAPLACE = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
+def _slope() -> torch.Tensor:
+    return torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+
+
+def _laplace() -> torch.Tensor:
+    return torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
 
 
 @exercise(
@@ -220,14 +220,14 @@ exactly. All channels of a layer share one multiplier. The answer is an `int`, a
         "Begin with `one_matrix_a_channel = kernel.transpose(0, 1).flatten(2)`, of shape (M, N, K * K).",
     ),
     imports="import torch",
-    cases=(
-        (torch.stack([D_X, D_X.T])[:, None],),
-        (LAPLACE[None, None],),
-        (torch.stack([D_X, 2 * D_X, -D_X])[:, None],),
-        (torch.stack([torch.stack([D_X, D_X.T]), torch.stack([D_X, LAPLACE])]),),
-        (torch.stack([torch.stack([D_X, D_X]), torch.stack([LAPLACE, 2 * LAPLACE])]),),
+    cases=lambda: (
+        (torch.stack([_slope(), _slope().T])[:, None],),
+        (_laplace()[None, None],),
+        (torch.stack([_slope(), 2 * _slope(), -_slope()])[:, None],),
+        (torch.stack([torch.stack([_slope(), _slope().T]), torch.stack([_slope(), _laplace()])]),),
+        (torch.stack([torch.stack([_slope(), _slope()]), torch.stack([_laplace(), 2 * _laplace()])]),),
         (torch.tensor([1.0, 2, 3, 4, 5])[:, None, None, None] * torch.tensor([[1.0, 0], [0, -1]]),),
-        (torch.stack([D_X, 2 * D_X])[None],),
+        (torch.stack([_slope(), 2 * _slope()])[None],),
     ),
     random_case=_random_kernel,
     covers={
@@ -319,20 +319,23 @@ def _behaviour_and_cost(network, in_channels, *others):
     """Outputs alone do not show where the stride is: every second pixel of a map can be dropped before or after."""
     description = behaviour(lambda M, *_: (2, M, 9, 8))(network, in_channels, *others)
     ran = description["shape of the output"].startswith("(")
-    return description | {"MACs": count_cost(network, (in_channels, 9, 8)).macs if ran else 0}
+    return description | {"MACs": macs_of(network, (in_channels, 9, 8)) if ran else 0}
 
 
-class _Pair(nn.Module):
+def _pair(*case):
     """The two steps as a module with a forward of its own."""
 
-    def __init__(self, M: int, N: int, K: int, stride: int, d: int) -> None:
-        super().__init__()
-        self.combine = PointwiseConv2d(d * M, N)
-        self.filter = nn.Conv2d(M, d * M, K, stride, K // 2, groups=M, bias=False)
+    class Pair(nn.Module):
+        def __init__(self, M: int, N: int, K: int, stride: int, d: int) -> None:
+            super().__init__()
+            self.combine = nn.Conv2d(d * M, N, 1, bias=False)
+            self.filter = nn.Conv2d(M, d * M, K, stride, K // 2, groups=M, bias=False)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, M, H, W) to (B, N, H_out, W_out)."""
-        return self.combine(self.filter(images))
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            """Images (B, M, H, W) to (B, N, H_out, W_out)."""
+            return self.combine(self.filter(images))
+
+    return Pair(*case)
 
 
 @exercise(
@@ -358,7 +361,7 @@ stride belongs to the filters.""",
         "different numbers of channels": lambda M, N, K, stride, d: M != N,
     },
     observe=_behaviour_and_cost,
-    alternative=lambda *case: _Pair(*case),
+    alternative=_pair,
     mistakes=(
         Mistake(
             "only the depthwise half",
@@ -500,11 +503,11 @@ whether the whole layer splits exactly into a depthwise and a pointwise one.""",
         "`torch.linalg.matrix_rank(kernel)` gives the ranks of all 3×3 kernels at once, in shape (N, M).",
     ),
     imports="import torch",
-    cases=(
-        (torch.stack([D_X, D_X.T])[:, None],),
-        (torch.stack([LAPLACE, -LAPLACE])[:, None],),
-        (torch.stack([D_X, 2 * D_X])[:, None],),
-        (torch.stack([D_X, LAPLACE])[:, None],),
+    cases=lambda: (
+        (torch.stack([_slope(), _slope().T])[:, None],),
+        (torch.stack([_laplace(), -_laplace()])[:, None],),
+        (torch.stack([_slope(), 2 * _slope()])[:, None],),
+        (torch.stack([_slope(), _laplace()])[:, None],),
     ),
     random_case=_random_claim,
     covers={

@@ -6,13 +6,10 @@ import math
 from fractions import Fraction
 from random import Random
 
-import torch
-from torch import nn
-
 from mobilenet_edu.architecture import separable_block as separable_layers
-from mobilenet_edu.counting import count_cost
 from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
-from mobilenet_edu.exercises.networks import behaviour
+from mobilenet_edu.exercises._later import nn, torch
+from mobilenet_edu.exercises.networks import behaviour, macs_of
 
 
 def _random_channels(rng: Random) -> tuple:
@@ -294,36 +291,42 @@ def _behaviour_and_macs(network, M, N, stride, kernel_size):
     if not seen["number of parameters"]:
         seen["output"] = None  # of layers that PyTorch does not know: their weights are random, and so is the output
     runs = seen["shape of the output"].startswith("(")
-    return seen | {"MACs": count_cost(network, (M, 9, 8)).macs if runs else None}
+    return seen | {"MACs": macs_of(network, (M, 9, 8)) if runs else None}
 
 
-class _BlockFromModules(nn.Module):
+def _block_from_modules(*case):
     """The block again, with other names and functional ReLU."""
 
-    def __init__(self, M, N, stride, kernel_size):
-        super().__init__()
-        self.norm_out, self.norm_between = nn.BatchNorm2d(N), nn.BatchNorm2d(M)
-        self.mix = nn.Conv2d(M, N, 1, bias=False)
-        self.filters = nn.Conv2d(M, M, kernel_size, stride, "valid", groups=M, bias=False)
-        self.margin = kernel_size // 2
+    class BlockFromModules(nn.Module):
+        def __init__(self, M, N, stride, kernel_size):
+            super().__init__()
+            self.norm_out, self.norm_between = nn.BatchNorm2d(N), nn.BatchNorm2d(M)
+            self.mix = nn.Conv2d(M, N, 1, bias=False)
+            self.filters = nn.Conv2d(M, M, kernel_size, stride, "valid", groups=M, bias=False)
+            self.margin = kernel_size // 2
 
-    def forward(self, x):
-        x = self.filters(nn.functional.pad(x, [self.margin] * 4))
-        x = self.norm_between(x).relu()
-        return self.norm_out(self.mix(x)).clamp(min=0)
+        def forward(self, x):
+            x = self.filters(nn.functional.pad(x, [self.margin] * 4))
+            x = self.norm_between(x).relu()
+            return self.norm_out(self.mix(x)).clamp(min=0)
+
+    return BlockFromModules(*case)
 
 
-class _Hidden(nn.Module):
+def _hidden(layers):
     """A network whose layers stand in a plain list, where PyTorch does not find them."""
 
-    def __init__(self, layers):
-        super().__init__()
-        self.layers = list(layers)
+    class Hidden(nn.Module):
+        def __init__(self, layers):
+            super().__init__()
+            self.layers = list(layers)
 
-    def forward(self, x):
-        for layer in self.layers:
-            x = layer(x)
-        return x
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    return Hidden(layers)
 
 
 @exercise(
@@ -348,7 +351,7 @@ compared.""",
         "a 5×5 kernel": lambda M, N, stride, kernel_size: kernel_size == 5,
         "more than one channel": lambda M, N, stride, kernel_size: M > 1,
     },
-    alternative=lambda *case: _BlockFromModules(*case),
+    alternative=_block_from_modules,
     observe=_behaviour_and_macs,
     seconds=20.0,
     mistakes=(
@@ -416,7 +419,7 @@ compared.""",
             "layers in a list",
             "Your network has no parameters: PyTorch does not look for layers in a plain list. `nn.Sequential` and "
             "`nn.ModuleList` are lists that it looks into.",
-            lambda *case: _Hidden(_block(*case)),
+            lambda *case: _hidden(_block(*case)),
         ),
     ),
     reasoning="""Six parts in a row. Only the depthwise convolution knows about kernel, stride and padding; the
@@ -443,31 +446,34 @@ def separable_block(in_channels, out_channels, stride, kernel_size):
     )
 
 
-class _Client(nn.Module):
+def _client_network(*parts):
     """A small network with parts that no image passes, as a client might send it."""
 
-    def __init__(self, branches: int, used: int, frozen: bool, spare: bool) -> None:
-        super().__init__()
-        if spare:
-            self.old_head = nn.Linear(4, 3)
-        self.stem = nn.Conv2d(3, 4, 3, padding=1)
-        self.stem.requires_grad_(not frozen)
-        self.branches = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.BatchNorm2d(4), nn.ReLU())
-            for _ in range(branches)
-        )
-        self.used = used
-        self.dropout = nn.Dropout()  # without parameters, and never called
-        self.head = nn.Linear(4, 2)
+    class Client(nn.Module):
+        def __init__(self, branches: int, used: int, frozen: bool, spare: bool) -> None:
+            super().__init__()
+            if spare:
+                self.old_head = nn.Linear(4, 3)
+            self.stem = nn.Conv2d(3, 4, 3, padding=1)
+            self.stem.requires_grad_(not frozen)
+            self.branches = nn.ModuleList(
+                nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.BatchNorm2d(4), nn.ReLU())
+                for _ in range(branches)
+            )
+            self.used = used
+            self.dropout = nn.Dropout()  # without parameters, and never called
+            self.head = nn.Linear(4, 2)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        maps = self.branches[self.used](self.stem(images).abs())
-        return self.head(maps.mean((2, 3)))
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            maps = self.branches[self.used](self.stem(images).abs())
+            return self.head(maps.mean((2, 3)))
+
+    return Client(*parts)
 
 
 def _client(branches, used, frozen, spare):
     image = torch.linspace(-1, 1, 3 * 6 * 6).reshape(1, 3, 6, 6)
-    return _Client(branches, used, frozen, spare).eval(), image
+    return _client_network(branches, used, frozen, spare).eval(), image
 
 
 def _random_client(rng: Random) -> tuple:
@@ -535,7 +541,7 @@ calls, as a list in the order of `named_modules()`. Leave the network as it was.
         "`module.parameters(recurse=False)` gives a module's own parameters.",
         "Begin with `called = set()` and a function `note(module, inputs, output)` that adds the module to it.",
     ),
-    cases=(_client(2, 0, False, False), _client(2, 1, True, True), _client(1, 0, True, False)),
+    cases=lambda: (_client(2, 0, False, False), _client(2, 1, True, True), _client(1, 0, True, False)),
     random_case=_random_client,
     covers={
         "a frozen layer": lambda model, image: not model.stem.weight.requires_grad,

@@ -6,12 +6,10 @@ from fractions import Fraction
 from itertools import pairwise
 from random import Random
 
-from torch import nn
-
 from mobilenet_edu.architecture import TABLE_1, conv_mobilenet, from_table, mobilenet_v1, separable_block
-from mobilenet_edu.blocks import ConvBNReLU
 from mobilenet_edu.cost import conv_output_size
 from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
+from mobilenet_edu.exercises._later import nn
 from mobilenet_edu.exercises.networks import behaviour
 
 
@@ -299,34 +297,37 @@ def kinds_by_macs(width_multiplier, resolution):
     return sorted(costs, key=lambda kind: costs[kind].macs, reverse=True)
 
 
-def _twin(stem_channels, rows, num_classes, *, bias=False, strides=True, pool=nn.AdaptiveAvgPool2d, **more):
+def _twin(stem_channels, rows, num_classes, *, bias=False, strides=True, pool="AdaptiveAvgPool2d", **more):
     """The dense twin with one thing changed."""
     channels, parts = 3, []
     stem = [] if more.get("no_stem") else [(stem_channels, more.get("stem_stride", 2))]
     for out_channels, stride in [*stem, *rows]:
         step = stride if strides else 1
         conv = nn.Conv2d(channels, out_channels, 3, step, padding=more.get("padding", 1), bias=bias)
-        block = ConvBNReLU(conv)
-        parts += [block.get_submodule(name) for name in more.get("order", ("conv", "norm", "activation"))]
+        block = {"conv": conv, "norm": nn.BatchNorm2d(out_channels), "activation": nn.ReLU()}
+        parts += [block[name] for name in more.get("order", block)]
         channels = out_channels
-    return nn.Sequential(*parts, pool(1), nn.Flatten(), nn.Linear(channels, num_classes))
+    return nn.Sequential(*parts, getattr(nn, pool)(1), nn.Flatten(), nn.Linear(channels, num_classes))
 
 
-class _TwinAsLoop(nn.Module):
+def _twin_as_loop(*case):
     """The dense twin again, with its layers called one by one."""
 
-    def __init__(self, stem_channels, rows, num_classes):
-        super().__init__()
-        widths = [3, stem_channels, *(channels for channels, _ in rows)]
-        self.strides = [2, *(stride for _, stride in rows)]
-        self.head = nn.Linear(widths[-1], num_classes)
-        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths[1:])
-        self.convs = nn.ModuleList(nn.Conv2d(M, N, 3, bias=False) for M, N in pairwise(widths))
+    class TwinAsLoop(nn.Module):
+        def __init__(self, stem_channels, rows, num_classes):
+            super().__init__()
+            widths = [3, stem_channels, *(channels for channels, _ in rows)]
+            self.strides = [2, *(stride for _, stride in rows)]
+            self.head = nn.Linear(widths[-1], num_classes)
+            self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths[1:])
+            self.convs = nn.ModuleList(nn.Conv2d(M, N, 3, bias=False) for M, N in pairwise(widths))
 
-    def forward(self, maps):
-        for conv, norm, stride in zip(self.convs, self.norms, self.strides, strict=True):
-            maps = norm(nn.functional.conv2d(maps, conv.weight, stride=stride, padding=1)).relu()
-        return self.head(maps.mean((2, 3)))
+        def forward(self, maps):
+            for conv, norm, stride in zip(self.convs, self.norms, self.strides, strict=True):
+                maps = norm(nn.functional.conv2d(maps, conv.weight, stride=stride, padding=1)).relu()
+            return self.head(maps.mean((2, 3)))
+
+    return TwinAsLoop(*case)
 
 
 @exercise(
@@ -351,7 +352,7 @@ have no bias.""",
         "a stride of 1": lambda stem, rows, classes: any(stride == 1 for _, stride in rows),
         "several blocks": lambda stem, rows, classes: len(rows) > 1,
     },
-    alternative=lambda *case: _TwinAsLoop(*case),
+    alternative=_twin_as_loop,
     observe=behaviour(lambda *case: (2, 3, 21, 18)),
     seconds=20.0,
     mistakes=(
@@ -379,7 +380,7 @@ have no bias.""",
         Mistake(
             "maximum instead of average",
             "Your pooling takes the largest number of each map. Table 1 averages.",
-            lambda *case: _twin(*case, pool=nn.AdaptiveMaxPool2d),
+            lambda *case: _twin(*case, pool="AdaptiveMaxPool2d"),
         ),
         Mistake(
             "no padding",
@@ -436,11 +437,12 @@ def dense_twin(stem_channels, rows, num_classes):
 
 
 def _separable_network(stem_channels, rows, num_classes):
-    parts = [ConvBNReLU(nn.Conv2d(3, stem_channels, 3, 2, 1, bias=False))]
+    parts = [nn.Conv2d(3, stem_channels, 3, 2, 1, bias=False), nn.BatchNorm2d(stem_channels), nn.ReLU()]
     channels = stem_channels
     for out_channels, stride in rows:
-        parts.append(ConvBNReLU(nn.Conv2d(channels, channels, 3, stride, 1, groups=channels, bias=False)))
-        parts.append(ConvBNReLU(nn.Conv2d(channels, out_channels, 1, bias=False)))
+        parts.append(nn.Conv2d(channels, channels, 3, stride, 1, groups=channels, bias=False))
+        parts += [nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, out_channels, 1, bias=False)]
+        parts += [nn.BatchNorm2d(out_channels), nn.ReLU()]
         channels = out_channels
     return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes))
 

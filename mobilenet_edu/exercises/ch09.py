@@ -8,7 +8,6 @@ from statistics import fmean, median
 
 from mobilenet_edu.cost import conv2d_cost
 from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
-from mobilenet_edu.timing import roofline
 
 
 def _random_calls(rng: Random) -> tuple:
@@ -397,7 +396,7 @@ need equally long). No function of the book needed; compute it from times, not f
         "both need equally long": lambda macs, moved, peak, bandwidth: moved / bandwidth == macs / peak,
     },
     alternative=lambda macs, moved, peak, bandwidth: (
-        macs / roofline(macs / moved, peak, bandwidth),
+        macs / min(peak, macs / moved * bandwidth),
         "arithmetic" if macs * bandwidth >= peak * moved else "memory",
     ),
     mistakes=(

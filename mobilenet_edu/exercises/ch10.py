@@ -6,10 +6,9 @@ import math
 from fractions import Fraction
 from random import Random
 
-import torch
-
 from mobilenet_edu.architecture import mobilenet_v1
 from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
+from mobilenet_edu.exercises._later import torch
 
 _EXACT = Fraction(1, 2)  # scales that are powers of two divide without rounding
 
@@ -256,8 +255,8 @@ def _random_weight(rng: Random) -> tuple:
     return (weight,)
 
 
-def _lost(weight, largest, to_integer=torch.round):
-    integers = to_integer(weight / (largest / 127))
+def _lost(weight, largest, to_integer=None):
+    integers = (to_integer or torch.round)(weight / (largest / 127))
     return int((integers == 0).all(dim=(1, 2, 3)).sum()) if integers.dim() == 4 else 0
 
 
@@ -282,7 +281,7 @@ become 0. (No tensor is zero throughout.)""",
         "Begin with `scale = weight.abs().max() / 127`, then round `weight / scale`.",
     ),
     imports="import torch",
-    cases=(
+    cases=lambda: (
         (torch.tensor([0.5, -0.3, 0.8, 90.0]).reshape(4, 1, 1, 1),),
         (torch.tensor([[0.1, -127.0], [0.2, 0.4], [0.2, 0.6]]).reshape(3, 2, 1, 1),),
         (torch.tensor([[1.0, 2.0], [3.0, -4.0]]).reshape(2, 1, 1, 2),),
@@ -538,7 +537,7 @@ throughout.""",
         "Begin with `s = depthwise.abs().amax(dim=(1, 2, 3))`, one number a channel, and mind the shapes.",
     ),
     imports="import torch",
-    cases=(
+    cases=lambda: (
         (
             torch.tensor([100.0, -0.5]).reshape(2, 1, 1, 1).expand(2, 1, 3, 3).clone(),
             torch.tensor([10.0, 1.0]),

@@ -6,12 +6,9 @@ from itertools import groupby
 from random import Random
 from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import nn
-
 from mobilenet_edu.architecture import TABLE_1
 from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
+from mobilenet_edu.exercises._later import F, nn, torch
 
 _WORDS = ("stem", "conv", "norm", "head", "bias", "layer", "body", "mean")
 
@@ -352,7 +349,7 @@ theirs does. `running_var` is a tensor with one number a channel; leave it as it
         "One line is enough; it begins with `return running_var + ...`.",
     ),
     imports="import torch",
-    cases=(
+    cases=lambda: (
         (torch.tensor([1.0, 0.5]), 1e-3, 1e-5),
         (torch.tensor([0.0]), 1e-3, 1e-5),
         (torch.tensor([0.25, 4.0, 0.01]), 1e-5, 1e-3),
@@ -523,7 +520,7 @@ Return kernels of 4×4 that give the same output there, with `padding=1` and str
         "A new tensor: `wider = torch.zeros(len(weight), 1, 4, 4)`.",
     ),
     imports="import torch",
-    cases=((torch.arange(1.0, 10).reshape(1, 1, 3, 3),), (torch.eye(3).repeat(2, 1, 1, 1),)),
+    cases=lambda: ((torch.arange(1.0, 10).reshape(1, 1, 3, 3),), (torch.eye(3).repeat(2, 1, 1, 1),)),
     random_case=_random_filters,
     covers={
         "several channels": lambda weight: len(weight) > 1,
@@ -607,26 +604,32 @@ def _after_training(network: nn.Module, body: nn.Module, head: nn.Module) -> dic
     }
 
 
-class _KeepsItsBody(nn.Sequential):
-    def train(self, mode: bool = True) -> nn.Module:
-        """Evaluation mode for the body, whatever is asked."""
-        super().train(mode)
-        self[0].eval()
-        return self
+def _keeps_its_body(body, head):
+    class KeepsItsBody(nn.Sequential):
+        def train(self, mode: bool = True) -> nn.Module:
+            """Evaluation mode for the body, whatever is asked."""
+            super().train(mode)
+            self[0].eval()
+            return self
+
+    return KeepsItsBody(body, head)
 
 
-class _OnFixedFeatures(nn.Module):
+def _on_fixed_features(body, head):
     """Another way: the body is put into evaluation mode whenever it runs, and no gradient enters it."""
 
-    def __init__(self, body: nn.Module, head: nn.Module) -> None:
-        super().__init__()
-        self.body, self.head = body, head
+    class OnFixedFeatures(nn.Module):
+        def __init__(self, body: nn.Module, head: nn.Module) -> None:
+            super().__init__()
+            self.body, self.head = body, head
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (N, C, H, W) to logits (N, num_classes)."""
-        with torch.no_grad():
-            features = self.body.eval()(images)
-        return self.head(features)
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            """Images (N, C, H, W) to logits (N, num_classes)."""
+            with torch.no_grad():
+                features = self.body.eval()(images)
+            return self.head(features)
+
+    return OnFixedFeatures(body, head)
 
 
 def _without_momentum(body: nn.Module, head: nn.Module) -> nn.Module:
@@ -650,14 +653,14 @@ evaluation, its statistics untouched.""",
         "`class Frozen(nn.Sequential):` with a method `train(self, mode=True)` that returns `self`.",
     ),
     imports="from torch import nn",
-    cases=(_body_and_head(1, 2, 2), _body_and_head(3, 4, 5)),
+    cases=lambda: (_body_and_head(1, 2, 2), _body_and_head(3, 4, 5)),
     random_case=_random_parts,
     covers={
         "several input channels": lambda body, head: body[0].in_channels > 1,
         "another number of classes than features": lambda body, head: head.in_features != head.out_features,
     },
     observe=_after_training,
-    alternative=lambda body, head: _OnFixedFeatures(body, head),
+    alternative=_on_fixed_features,
     mistakes=(
         Mistake(
             "only the gradients",
@@ -668,12 +671,12 @@ evaluation, its statistics untouched.""",
         Mistake(
             "only the mode",
             "Your body stays in evaluation mode, but it gets gradients: an optimiser would change its weights.",
-            _KeepsItsBody,
+            _keeps_its_body,
         ),
         Mistake(
             "nothing is frozen",
             "Your body trains like any network: it gets gradients, and train() reaches its batch norm.",
-            nn.Sequential,
+            lambda body, head: nn.Sequential(body, head),
         ),
         Mistake(
             "the head as well",
@@ -683,7 +686,7 @@ evaluation, its statistics untouched.""",
         Mistake(
             "the head as well, in evaluation mode",
             "Your body stays as it is, but the head is frozen too, so nothing is left to learn.",
-            lambda body, head: _KeepsItsBody(body, head).requires_grad_(False),
+            lambda body, head: _keeps_its_body(body, head).requires_grad_(False),
         ),
         Mistake(
             "momentum 0",

@@ -8,9 +8,8 @@ from itertools import product
 from math import comb
 from random import Random
 
-from torch import nn
-
 from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
+from mobilenet_edu.exercises._later import nn
 from mobilenet_edu.exercises.networks import behaviour
 from mobilenet_edu.successors import inverted_residual, mobilenet_v2, networks, round_width
 
@@ -319,28 +318,31 @@ def rounded_width(channels, width_multiplier):
     return nearest
 
 
-class _InvertedResidual(nn.Module):
+def _inverted_residual(*case, **changes):
     """The block with one thing changed at a time."""
 
-    def __init__(
-        self, M, N, t, stride, *, add=None, last=False, act=nn.ReLU6, skip=True, groups=True, bias=False, norm=True
-    ):
-        super().__init__()
-        wide = t * M
+    class InvertedResidual(nn.Module):
+        def __init__(
+            self, M, N, t, stride, *, add=None, last=False, act="ReLU6", skip=True, groups=True, bias=False, norm=True
+        ):
+            super().__init__()
+            wide = t * M
 
-        def unit(conv, act=act):
-            norms = [nn.BatchNorm2d(conv.out_channels)] if norm else []
-            return [conv, *norms, *([act()] if act else [])]
+            def unit(conv, act=act):
+                norms = [nn.BatchNorm2d(conv.out_channels)] if norm else []
+                return [conv, *norms, *([getattr(nn, act)()] if act else [])]
 
-        steps = [] if t == 1 and skip else unit(nn.Conv2d(M, wide, 1, bias=bias))
-        steps += unit(nn.Conv2d(wide, wide, 3, stride, 1, groups=wide if groups else 1, bias=bias))
-        steps += unit(nn.Conv2d(wide, N, 1, bias=bias), act=act if last else None)
-        self.steps = nn.Sequential(*steps)
-        self.add = (stride == 1 and M == N) if add is None else add(M, N, stride)
+            steps = [] if t == 1 and skip else unit(nn.Conv2d(M, wide, 1, bias=bias))
+            steps += unit(nn.Conv2d(wide, wide, 3, stride, 1, groups=wide if groups else 1, bias=bias))
+            steps += unit(nn.Conv2d(wide, N, 1, bias=bias), act=act if last else "")
+            self.steps = nn.Sequential(*steps)
+            self.add = (stride == 1 and M == N) if add is None else add(M, N, stride)
 
-    def forward(self, x):
-        y = self.steps(x)
-        return x + y if self.add else y
+        def forward(self, x):
+            y = self.steps(x)
+            return x + y if self.add else y
+
+    return InvertedResidual(*case, **changes)
 
 
 def _functional(M, N, t, stride):
@@ -401,54 +403,54 @@ outputs are compared.""",
         Mistake(
             "ReLU6 at the end",
             "An activation follows your projection. The bottleneck is linear: ReLU on a narrow map loses information.",
-            lambda *case: _InvertedResidual(*case, last=True),
+            lambda *case: _inverted_residual(*case, last=True),
         ),
         Mistake(
             "never added",
             "Your block never adds its input. With stride 1 and as many channels out as in, it must.",
-            lambda *case: _InvertedResidual(*case, add=lambda M, N, stride: False),
+            lambda *case: _inverted_residual(*case, add=lambda M, N, stride: False),
         ),
         Mistake(
             "added whatever the width",
             "Your block adds its input whenever the stride is 1. With another number of channels it does not fit.",
-            lambda *case: _InvertedResidual(*case, add=lambda M, N, stride: stride == 1),
+            lambda *case: _inverted_residual(*case, add=lambda M, N, stride: stride == 1),
         ),
         Mistake(
             "added whatever the stride",
             "Your block adds its input whenever the widths are equal. With stride 2 the maps have different sizes.",
-            lambda *case: _InvertedResidual(*case, add=lambda M, N, stride: M == N),
+            lambda *case: _inverted_residual(*case, add=lambda M, N, stride: M == N),
         ),
         Mistake(
             "an expansion at t = 1",
             "With expansion 1 you still have a first 1×1 layer. MobileNet V2 leaves it out.",
-            lambda *case: _InvertedResidual(*case, skip=False),
+            lambda *case: _inverted_residual(*case, skip=False),
         ),
         Mistake(
             "forgot the groups",
             "Your middle layer is a standard convolution. It is depthwise: as many groups as channels.",
-            lambda *case: _InvertedResidual(*case, groups=False),
+            lambda *case: _inverted_residual(*case, groups=False),
             misconception="depthwise means separable",
         ),
         Mistake(
             "no activation at all",
             "Nothing but batch norm follows your convolutions, so the block is one linear map. ReLU6 follows the first "
             "two.",
-            lambda *case: _InvertedResidual(*case, act=None),
+            lambda *case: _inverted_residual(*case, act=""),
         ),
         Mistake(
             "ReLU",
             "Your activations are ReLU. MobileNet V2 uses ReLU6, which also cuts off above 6.",
-            lambda *case: _InvertedResidual(*case, act=nn.ReLU),
+            lambda *case: _inverted_residual(*case, act="ReLU"),
         ),
         Mistake(
             "biases",
             "Your convolutions have biases. The batch norm behind each of them has one already.",
-            lambda *case: _InvertedResidual(*case, bias=True),
+            lambda *case: _inverted_residual(*case, bias=True),
         ),
         Mistake(
             "no batch norm",
             "Your block has no batch norm. One follows each convolution.",
-            lambda *case: _InvertedResidual(*case, norm=False),
+            lambda *case: _inverted_residual(*case, norm=False),
         ),
     ),
     reasoning="""Three conditions make the block: an expansion only if there is something to expand, an addition only
