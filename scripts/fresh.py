@@ -1,7 +1,7 @@
 """Bring everything that is made from something else up to date: ``make fresh``.
 
 ``python scripts/fresh.py``          texts and lists, then the notebooks whose inputs have changed, two at a time
-``python scripts/fresh.py --texts``  texts and lists only
+``python scripts/fresh.py --texts``  without running notebooks
 ``python scripts/fresh.py --check``  change nothing, say what is stale, and fail if something is
 """
 
@@ -20,6 +20,7 @@ import exercise_cells  # noqa: E402
 import exercise_numbers  # noqa: E402
 import inputs  # noqa: E402
 import notebooks  # noqa: E402
+import number_places  # noqa: E402
 import setup_cells  # noqa: E402
 
 from instructor import guide  # noqa: E402
@@ -64,7 +65,8 @@ def main(arguments: list[str]) -> int:
         print("\n".join(found) or "everything is up to date")
         return int(bool(found))
     refresh()
-    return 0 if arguments == ["--texts"] else notebooks.run_all(inputs.stale())
+    failed = 0 if arguments == ["--texts"] else notebooks.run_all(inputs.stale())
+    return failed + number_places.main([])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every number in the text is computed: it stands in an output of the same page, or in the registry.
+"""Every number in the text is tied to the place that computes it, and says what that place shows.
 
 Exempt are counting words (0 to 12), years, and the numbers of tables, sections, chapters, equations, figures, versions.
 Inline code and code blocks show code, not claims. Exercise cells state problems; their answers are checked elsewhere.
@@ -6,84 +6,43 @@ Inline code and code blocks show code, not claims. Exercise cells state problems
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import nbformat
+import number_places
 import pytest
-from registry import computed
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from number_places import claims, prose_numbers
 
-BOOK = Path(__file__).parents[2] / "book"
-# Appendix D is made from the exercises, whose numbers test_solution_numbers.py follows to their source.
-PAGES = sorted(path for path in (*BOOK.glob("*.ipynb"), *BOOK.glob("*.md")) if path.name != "D_solutions.md")
-
-NUMBER = re.compile(r"(?<![\w.#])\d+(?:,\d{3})*(?:\.\d+)?(?![\w]*\()")
-NOT_PROSE = [
-    re.compile(r"<!-- table: .*?<!-- end of table -->", re.DOTALL),  # made by instructor/guide.py, and held current
-    re.compile(r"```.*?```", re.DOTALL),  # code blocks
-    re.compile(r"`[^`\n]+`"),  # inline code
-    re.compile(r"\]\([^)]*\)"),  # the target of a link
-    re.compile(r"https?://\S+"),
-    re.compile(r"<[^>]+>"),  # tags and their attributes
-    re.compile(r"^\*\*Time:\*\*.*$", re.MULTILINE),  # how long a reader may need is an estimate
-    re.compile(r"\b(?:arXiv|ISBN|doi):\s?\S+"),
-    re.compile(r"\b(?:19|20)\d\d\b(?!,\d)"),  # years
-    re.compile(
-        r"(?:\b(?:tables?|sections?|chapters?|equations?|figures?|exercises?|appendix|lecture|notebook|version|python"
-        r"|CC BY)|§)"
-        r"\s*\(?\d+(?:\.\d+)*(?:(?:[,–-]|,? (?:and|or|to)) ?\d+(?:\.\d+)*)*",
-        re.IGNORECASE,
-    ),
-]
-
-
-def prose_numbers(markdown: str) -> list[str]:
-    """The numbers that a piece of Markdown states, without thousands separators."""
-    text = markdown.replace("{,}", "").replace(r"\,", "").replace("\u202f", "").replace("\u00a0", " ")
-    for pattern in NOT_PROSE:
-        text = pattern.sub(" ", text)
-    numbers = [match.group().replace(",", "") for match in NUMBER.finditer(text)]
-    return [number for number in numbers if not (number.isdigit() and int(number) <= 12)]
-
-
-def output_numbers(cell: nbformat.NotebookNode) -> set[str]:
-    """The numbers that a cell's text outputs show, without thousands separators."""
-    texts = []
-    for output in cell.get("outputs", []):
-        data = output.get("data", {})
-        texts += [
-            output.get("text", ""),
-            *(data.get(kind, "") for kind in ("text/plain", "text/html", "text/markdown")),
-        ]
-    text = re.sub(r"<[^>]+>", " ", " ".join(texts)).replace("_", "")
-    text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
-    return set(re.findall(r"\d+(?:\.\d+)?", text))
-
-
-def claims(path: Path) -> tuple[list[tuple[int, str]], set[str]]:
-    """The numbers that a page states, each with its cell, and those that its outputs show."""
-    if path.suffix == ".md":
-        return [(0, number) for number in prose_numbers(path.read_text(encoding="utf-8"))], set()
-    stated, shown = [], set()
-    for index, cell in enumerate(nbformat.read(path, as_version=4).cells):
-        if cell.cell_type == "code":
-            shown |= output_numbers(cell)
-            figure = cell.metadata.get("mystnb", {})
-            text = " ".join([figure.get("image", {}).get("alt", ""), figure.get("figure", {}).get("caption", "")])
-        elif "exercise" in cell.metadata.get("tags", []):
-            continue
-        else:
-            text = cell.source
-        stated += [(index, number) for number in prose_numbers(text)]
-    return stated, shown
+PAGES = number_places.pages()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_every_number_in_the_text_is_computed(path):
-    stated, shown = claims(path)
-    known = shown | {value.replace(",", "") for value in computed().values()}
-    unknown = [f"cell {index}: {number}" for index, number in stated if number not in known]
-    assert not unknown, f"{path.name} states numbers that nothing computes: {unknown}"
+def test_every_number_in_the_text_is_what_its_place_shows(path):
+    found = number_places.problems(path, number_places.kept())
+    assert not found, "\n".join(found)
+
+
+def near_misses(number: str) -> list[str]:
+    """The number with its last digit one, two and five up and down."""
+    digits = len(number.partition(".")[2])
+    values = [float(number) + step / 10**digits for step in (1, -1, 2, -2, 5, -5)]
+    return [f"{value:.{digits}f}" for value in values if value >= 0]
+
+
+def test_nearly_every_near_miss_is_found():
+    """A slip of one, two or five in the last digit of a sentence that is tied; a new one may take what is in reach."""
+    tied, passed, tried = number_places.kept(), {}, {}
+    for path in PAGES:
+        shown = {place.name: place.number for place in number_places.places(path)}
+        for claim in claims(path):
+            if claim.number.isdigit() and int(claim.number) <= 12:
+                continue
+            for number in near_misses(claim.number):
+                missed = number_places.problem(claim._replace(number=number), shown, tied) is None
+                tried[path.name] = tried.get(path.name, 0) + 1
+                passed[path.name] = passed.get(path.name, 0) + missed
+    assert sum(tried.values()) > 4000
+    assert sum(passed.values()) <= 0.03 * sum(tried.values())
+    assert all(passed[name] <= 0.05 * tried[name] for name in tried), passed
 
 
 def test_the_search_sees_numbers_in_every_form():
@@ -99,10 +58,91 @@ def test_the_search_passes_over_what_is_no_claim():
     )
 
 
-def test_a_number_that_no_output_shows_is_found(tmp_path):
-    notebook = nbformat.v4.new_notebook()
-    cell = nbformat.v4.new_code_cell("print(41)", outputs=[nbformat.v4.new_output("stream", text="41\n")])
-    notebook.cells = [nbformat.v4.new_markdown_cell("It is 41, not 42."), cell]
-    nbformat.write(notebook, tmp_path / "page.ipynb")
-    stated, shown = claims(tmp_path / "page.ipynb")
-    assert [number for _, number in stated if number not in shown] == ["42"]
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A book of one page with two sections, each with an output."""
+    monkeypatch.setattr(number_places, "BOOK", tmp_path)
+    monkeypatch.setattr(number_places, "KEPT", tmp_path / "numbers.txt")
+
+    def write(first, second, outputs=("dogs: 41\nbirds: 17\n", "cats: 77\n")):
+        codes = [new_code_cell(f"count({i})", id=f"code-{i}") for i in range(2)]
+        for cell, text in zip(codes, outputs, strict=True):
+            cell.outputs = [new_output("stream", text=text)]
+        cells = [new_markdown_cell("# Page"), new_markdown_cell(f"## One\n\n{first}"), codes[0]]
+        cells += [new_markdown_cell(f"## Two\n\n{second}"), codes[1]]
+        nbformat.write(new_notebook(cells=cells), tmp_path / "page.ipynb")
+
+    def tie():
+        for path, text in number_places.texts().items():
+            path.write_text(text, encoding="utf-8")
+
+    def found():
+        return number_places.problems(tmp_path / "page.ipynb", number_places.kept())
+
+    return write, tie, found
+
+
+def test_a_new_sentence_is_tied_to_an_output_of_its_section(book):
+    write, tie, found = book
+    write("There are 41 dogs.", "And 77 cats.")
+    assert len(found()) == 2
+    tie()
+    assert not found()
+
+
+def test_a_number_of_another_section_is_refused_and_the_sentence_says_what_to_do(book):
+    write, tie, found = book
+    write("There are 41 dogs.", "And 41 of something.")
+    tie()
+    (sentence,) = found()
+    assert sentence.startswith("page, cell 3: 41 in 'And 41 of something.' is tied to nothing. Run make fresh")
+    assert "print it there, or compute it in scripts/registry.py" in sentence
+
+
+def test_an_old_sentence_does_not_take_another_number_of_its_section(book):
+    write, tie, found = book
+    write("There are 41 dogs.", "And 77 cats.")
+    tie()
+    write("There are 17 dogs.", "And 77 cats.")  # the birds' number
+    tie()
+    (sentence,) = found()
+    assert "17 in 'There are 17 dogs.': its place" in sentence
+    assert "now shows 41. Correct the sentence or the code; if both are right" in sentence
+
+
+def test_a_small_number_is_followed_where_a_large_one_was(book):
+    write, tie, found = book
+    write("There are 17 birds.", "And 77 cats.")
+    tie()
+    write("There are 12 birds.", "And 77 cats.")
+    tie()
+    assert len(found()) == 1
+
+
+def test_an_output_that_changes_alone_is_found_and_a_line_before_it_does_no_harm(book):
+    write, tie, found = book
+    write("There are 41 dogs.", "And 77 cats.")
+    tie()
+    write("There are 41 dogs.", "And 77 cats.", ("cows: 5\ndogs: 41\nbirds: 17\n", "cats: 77\n"))
+    assert not found()
+    write("There are 41 dogs.", "And 77 cats.", ("dogs: 42\nbirds: 41\n", "cats: 77\n"))
+    assert len(found()) == 1
+
+
+def test_a_sentence_and_its_output_may_change_together(book):
+    write, tie, found = book
+    write("There are 41 dogs.", "And 77 cats.")
+    tie()
+    write("There are 42 dogs.", "And 77 cats.", ("dogs: 42\nbirds: 41\n", "cats: 77\n"))
+    assert not found()
+
+
+def test_a_page_that_was_meant_to_change_is_tied_anew(book):
+    write, tie, found = book
+    write("There are 41 of them.", "And 77 cats.")
+    tie()
+    write("There are 17 of them.", "And 77 cats.")
+    assert len(found()) == 1
+    for path, text in number_places.texts(("page",)).items():
+        path.write_text(text, encoding="utf-8")
+    assert not found()
