@@ -1,5 +1,10 @@
 """count_cost against the calculators, against torch's own counter, and as a good guest in somebody's model."""
 
+import dataclasses
+import re
+from copy import deepcopy
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mobilenet_edu.architecture import conv_mobilenet, mobilenet_v1, shallow_mobilenet
 from mobilenet_edu.cost import Cost, conv2d_cost, linear_cost, pointwise_conv2d_cost
-from mobilenet_edu.counting import count_cost
+from mobilenet_edu.counting import count_cost, register_macs
+from mobilenet_edu.counting.formulas import FORMULAS
 from mobilenet_edu.network import ConvMobileNet, MobileNet, MobileNetV1, ShallowMobileNet
 
 
@@ -168,26 +174,342 @@ def test_a_model_in_inference_mode_counts_like_any_other():
         assert count_cost(model, (3, 8, 8)) == expected
 
 
-@pytest.mark.parametrize(
-    ("model", "name"),
-    [
-        (nn.Sequential(nn.Flatten(2), nn.LSTM(16, 4)), "rnn_layer"),
-        (nn.UpsamplingBilinear2d(scale_factor=2), "upsample_bilinear2d"),
-        (nn.Sequential(nn.Flatten(2), nn.TransformerEncoderLayer(16, 2, 8, batch_first=True)), "_transformer_encoder"),
-    ],
-)
-def test_what_it_does_not_know_is_refused_by_name(model, name):
-    with pytest.raises(NotImplementedError, match=name):
-        count_cost(model, (4, 4, 4))
+TORCHSCRIPT = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # deprecated, and in use
 
 
-def test_an_operation_that_may_multiply_is_refused_by_name():
-    class Transform(nn.Module):
+def calling(function):
+    """A model without parameters that does this."""
+
+    class Calling(nn.Module):
+        def forward(self, *args, **kwargs):
+            return function(*args, **kwargs)
+
+    return Calling()
+
+
+REFUSED = {
+    "_fft_r2c": torch.fft.fft,
+    "linalg_inv_ex": torch.linalg.inv,
+    "linalg_solve": lambda x: torch.linalg.solve(x, x),
+    "linalg_qr": torch.linalg.qr,
+    "grid_sampler_2d": lambda x: F.grid_sample(x, torch.zeros(1, 3, 3, 2), align_corners=False),
+    "affine_grid_generator": lambda x: F.affine_grid(x[:, 0, :2, :3], (1, 1, 4, 4), align_corners=False),
+    "cdist": lambda x: torch.cdist(x[0], x[0]),
+    "NumPy": lambda x: torch.from_numpy(x[0, 0].numpy() @ x[0, 0].numpy()),
+    "sparse": lambda x: torch.sparse.mm(torch.eye(4, device=x.device).to_sparse(), x[0, 0]),
+}
+
+
+@pytest.mark.parametrize(("name", "function"), REFUSED.items(), ids=REFUSED)
+def test_what_may_hide_products_is_refused_by_name(name, function):
+    with pytest.raises(NotImplementedError, match=f"does not know how many MACs .*{name}"):
+        count_cost(calling(function), (2, 4, 4))
+
+
+def test_numpy_is_refused_on_parameters_and_through_numpys_own_functions_too():
+    class Numbers(nn.Module):
+        def __init__(self, function):
+            super().__init__()
+            self.weight, self.function = nn.Parameter(torch.ones(3, 3), requires_grad=False), function
+
         def forward(self, x):
-            return torch.fft.fft(x)
+            return x * torch.as_tensor(self.function(self.weight)).sum()
 
-    with pytest.raises(NotImplementedError, match="_fft_r2c"):
-        count_cost(Transform(), (1, 4, 4))
+    for function in (lambda weight: weight.numpy() @ weight.numpy(), np.linalg.det, lambda w: np.asarray(w) @ w):
+        with pytest.raises(NotImplementedError, match="NumPy"):
+            count_cost(Numbers(function), (2, 4, 4))
+    assert "numpy" not in vars(torch.Tensor)
+
+
+@TORCHSCRIPT
+def test_a_refusal_inside_torchscript_is_a_sentence_too():
+    model = torch.jit.trace(calling(torch.fft.fft), torch.zeros(1, 2, 4, 4))
+    with pytest.raises(NotImplementedError, match=r"does not know how many MACs aten\._fft_r2c"):
+        count_cost(model, (2, 4, 4))
+
+
+def test_an_operation_of_another_library_is_refused_until_a_formula_tells():
+    with torch.library._scoped_library("somebody", "FRAGMENT") as library:
+        library.define("squares(Tensor x) -> Tensor")
+        library.impl("squares", lambda x: x @ x, "CPU")
+        model = calling(lambda x: torch.ops.somebody.squares(x[0, 0]))
+        with pytest.raises(NotImplementedError, match=r"somebody\.squares.*register_macs"):
+            count_cost(model, (1, 4, 4))
+
+        @register_macs(torch.ops.somebody.squares)
+        def of_squares(output, x):
+            return output.numel() * x.shape[1]
+
+        assert count_cost(model, (1, 4, 4)) == Cost(0, 64, 16, 16)
+        del FORMULAS[torch.ops.somebody.squares]
+
+
+def test_a_formula_is_for_an_operation_of_the_dispatcher():
+    with pytest.raises(TypeError, match=r"operation=.* must be one of torch\.ops"):
+        register_macs(torch.cdist)
+
+
+IN_PLACE_AND_OTHER_FREE_FORMS = {
+    "activations": lambda x: F.hardswish(F.mish(F.threshold(x, 0.1, 0, True), True), True),
+    "masks": lambda x: x.masked_fill_(x > 0, 1).index_fill_(1, torch.tensor([0]), 2),
+    "views": lambda x: x.transpose_(1, 2).unsqueeze_(0).squeeze_(0).swapaxes_(1, 2).view(4, -1),
+    "norms": lambda x: (F.normalize(x), x.norm(), torch.std_mean(x), torch.var_mean(x, 1)),
+    "interpolation": lambda x: [
+        F.interpolate(x, scale_factor=2, mode=m) for m in ("bilinear", "bicubic", "nearest-exact")
+    ],
+    "order": lambda x: (x.cumsum(1), x.sort(), x.topk(2), x.gather(1, torch.zeros(1, 1, 8, 8).long()), x.kthvalue(1)),
+    "places": lambda x: (
+        x.tril(),
+        x.rot90(),
+        torch.linspace(0, 1, 5),
+        x.scatter(1, torch.zeros(1, 1, 8, 8).long(), 1.0),
+    ),
+    "random": lambda x: (torch.rand_like(x), x.bernoulli(), x.uniform_(), torch.randperm(4), F.rrelu(x, training=True)),
+    "indices": lambda x: F.embedding(torch.zeros(3).long(), x[0, 0]),
+    "rounding": lambda x: (x // 3, x % 2, x.round_(), x.clamp_(0, 1)),
+    "pooling": lambda x: F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2),
+    "layouts": lambda x: F.adaptive_avg_pool2d(x.to(memory_format=torch.channels_last), 1).flatten(1),
+}
+
+
+@pytest.mark.parametrize("function", IN_PLACE_AND_OTHER_FREE_FORMS.values(), ids=IN_PLACE_AND_OTHER_FREE_FORMS)
+def test_all_other_operations_are_free_by_rule(function):
+    assert count_cost(calling(function), (4, 8, 8)) == Cost()
+
+
+def test_memory_formats_do_not_change_the_cost():
+    network = MobileNetV1(10, 0.25).to(memory_format=torch.channels_last)
+    assert count_cost(network, (3, 64, 64)) == mobilenet_v1(0.25, 64, 10).cost
+
+
+def attention(**settings):
+    return nn.MultiheadAttention(16, 4, batch_first=True, **settings)
+
+
+def attention_macs(tokens, width):
+    return 4 * tokens * width**2 + 2 * tokens**2 * width
+
+
+def test_attention_counts_in_every_form():
+    module, tokens = attention().eval(), torch.zeros(1, 6, 16)
+    expected = attention_macs(6, 16)
+    for needs_weights in (False, True):
+        for requires_grad in (False, True):  # the fast path asks for none
+            module.requires_grad_(requires_grad)
+            wrapped = calling(lambda x: module(x, x, x, need_weights=needs_weights))  # noqa: B023
+            assert count_cost(wrapped, input_data=tokens).macs == expected
+    q = torch.zeros(2, 4, 6, 8)
+    kernels = calling(lambda q: F.scaled_dot_product_attention(q, q, q, is_causal=True))
+    assert count_cost(kernels, input_data=q).macs == 2 * 2 * 4 * 6 * 6 * 8
+
+
+def test_an_encoder_counts_its_attention_on_every_path():
+    layer = nn.TransformerEncoderLayer(16, 4, 32, batch_first=True)
+    encoder = nn.TransformerEncoder(layer, 2)
+    expected = 2 * (attention_macs(6, 16) + 2 * 6 * 16 * 32)
+    assert count_cost(encoder, input_data=torch.zeros(1, 6, 16)).macs == expected
+    assert count_cost(encoder.requires_grad_(False), input_data=torch.zeros(1, 6, 16)).macs == expected
+
+
+class Asking(nn.Module):
+    """The same model, whose code also asks for a value, so that shapes are not enough."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        return self.model(x) if float(x.abs().sum()) == 0 else None
+
+
+class Thrice(nn.Module):
+    """Calls a layer of two or three inputs with one."""
+
+    def __init__(self, layer, times=3):
+        super().__init__()
+        self.layer, self.times = layer, times
+
+    def forward(self, x):
+        return self.layer(*[x] * self.times)
+
+
+KERNELS = {
+    "convolution": (nn.Conv2d(4, 6, 3, groups=2), (1, 4, 8, 8)),
+    "transposed": (nn.ConvTranspose2d(4, 6, 3, 2, groups=2, output_padding=1), (1, 4, 8, 8)),
+    "linear": (nn.Linear(8, 3), (2, 5, 8)),
+    "bilinear": (Thrice(nn.Bilinear(8, 8, 3), 2), (5, 8)),
+    "batch norm": (nn.BatchNorm2d(4), (2, 4, 3, 3)),
+    "kernel": (calling(lambda q: F.scaled_dot_product_attention(q, q, q)), (2, 4, 6, 8)),
+    "encoder": (nn.TransformerEncoderLayer(16, 4, 32, batch_first=True).requires_grad_(False), (1, 6, 16)),
+    "fast attention": (Thrice(attention().requires_grad_(False)), (1, 6, 16)),
+    "LSTM": (nn.LSTM(8, 5, 2, bidirectional=True), (7, 2, 8)),
+    "GRU": (nn.GRU(8, 5), (7, 2, 8)),
+    "RNN": (nn.RNN(8, 5, batch_first=True), (2, 7, 8)),
+    "cell": (nn.LSTMCell(8, 5), (2, 8)),
+    "complex": (nn.Linear(8, 3, dtype=torch.complex64), (2, 8)),
+}
+
+
+@pytest.mark.parametrize(("model", "shape"), KERNELS.values(), ids=KERNELS)
+def test_shapes_and_a_real_pass_count_the_same_macs(model, shape):
+    model.eval()
+    data = torch.zeros(shape, dtype=next(model.parameters(), torch.zeros(())).dtype)
+    on_shapes, real = count_cost(model, input_data=data), count_cost(Asking(model), input_data=data)
+    assert on_shapes.macs == real.macs
+    assert on_shapes.macs > 0 or isinstance(model, nn.BatchNorm2d)
+
+
+def test_recurrent_layers_meet_each_matrix_once_a_step():
+    for layer in (nn.LSTM(8, 5, 2, bidirectional=True), nn.GRU(8, 5), nn.RNN(8, 5)):
+        matrices = sum(parameter.numel() for parameter in layer.parameters() if parameter.dim() == 2)
+        assert count_cost(layer, input_data=torch.zeros(7, 2, 8)).macs == 7 * 2 * matrices
+
+
+def test_a_complex_product_is_three_real_ones_in_convolutions_and_in_products():
+    conv = nn.Conv2d(4, 6, 1, bias=False, dtype=torch.complex64)
+    linear = nn.Linear(4, 6, bias=False, dtype=torch.complex64)
+    by_conv, by_linear = count_cost(conv, (4, 3, 5)), count_cost(linear, input_data=torch.zeros(15, 4) + 0j)
+    assert by_conv == by_linear
+    assert by_conv.macs == 3 * 15 * 4 * 6
+
+
+def test_einsum_and_its_relatives_count():
+    x = torch.zeros(2, 3, 4)
+    for function in (
+        lambda x: torch.einsum("bij,bkj->bik", x, x),
+        lambda x: torch.matmul(x, x.mT),
+        lambda x: torch.inner(x[0], x[0]).expand(2, 3, 3),
+        lambda x: torch.addbmm(torch.zeros(3, 3, device=x.device), x, x.mT),
+    ):
+        macs = count_cost(calling(function), input_data=x).macs
+        assert macs in (2 * 3 * 3 * 4, 3 * 3 * 4)
+
+
+SMALL = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 5)).eval()
+IMAGE = torch.zeros(1, 3, 8, 8)
+
+
+def exported():
+    return torch.export.export(SMALL, (IMAGE,)).module()
+
+
+def compiled():
+    model = torch.compile(SMALL, backend="eager")
+    model(IMAGE)
+    return model
+
+
+FORMS = {
+    "traced": lambda: torch.jit.trace(SMALL, IMAGE),
+    "scripted": lambda: torch.jit.script(SMALL),
+    "compiled": lambda: torch.compile(SMALL, backend="eager"),
+    "compiled and run": compiled,
+    "exported": exported,
+    "in parallel": lambda: nn.DataParallel(SMALL),
+    "fx": lambda: torch.fx.symbolic_trace(SMALL),
+    "on meta": lambda: deepcopy(SMALL).to("meta"),
+}
+
+
+@TORCHSCRIPT
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_model_counts_as_what_it_is_in_every_form(form):
+    assert count_cost(form(), (3, 8, 8)) == count_cost(SMALL, (3, 8, 8))
+
+
+@TORCHSCRIPT
+def test_a_frozen_script_counts_its_products():
+    frozen = torch.jit.freeze(torch.jit.script(SMALL))
+    cost = count_cost(frozen, (3, 8, 8))
+    assert cost == dataclasses.replace(count_cost(SMALL, (3, 8, 8)), params=0)  # they are constants now
+
+
+class Standardised(nn.Conv2d):
+    def forward(self, x):
+        weight = self.weight - self.weight.mean(dim=(1, 2, 3), keepdim=True)
+        return F.conv2d(x, F.batch_norm(weight[None].flatten(1, 2), None, None, training=True).view_as(weight))
+
+
+def in_buffer():
+    conv = nn.Conv2d(32, 40, 3, bias=False)
+    weight = conv.weight.detach()
+    del conv.weight
+    conv.register_buffer("weight", weight)
+    return conv
+
+
+WEIGHTS = {
+    "plain": lambda: nn.Conv2d(32, 40, 3, bias=False),
+    "weight norm": lambda: nn.utils.parametrizations.weight_norm(nn.Conv2d(32, 40, 3, bias=False)),
+    "standardised": lambda: Standardised(32, 40, 3, bias=False),
+    "buffer": in_buffer,
+    "frozen": lambda: nn.Conv2d(32, 40, 3, bias=False).requires_grad_(False),
+    "small": lambda: nn.Sequential(nn.Conv2d(32, 40, 3, bias=False)),
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
+def test_what_is_computed_from_parameters_alone_is_no_input(weights, device):
+    model = weights().to(device)
+    expected = conv2d_cost(32, 40, 3, 8)
+    models = [model, Asking(model)] if device == "cpu" else [model]
+    for each in models:
+        cost = count_cost(each, (32, 8, 8))
+        assert (cost.macs, cost.input_elements, cost.output_elements) == (
+            expected.macs,
+            expected.input_elements,
+            expected.output_elements,
+        )
+
+
+def test_autocast_changes_no_cost_and_remembers_nothing():
+    linear = nn.Linear(768, 10)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert count_cost(linear, (1, 1, 768)) == linear_cost(768, 10)
+        assert linear(torch.zeros(1, 768)).device.type == "cpu"
+
+
+def test_what_is_written_into_zeros_is_an_input():
+    def padded(x):
+        wide = x.new_zeros(1, 8, 4, 4)
+        wide[:, :4] = x
+        return F.conv2d(wide, torch.zeros(2, 8, 1, 1, device=x.device))
+
+    def elsewhere(x):
+        wide = torch.zeros(1, 8, 4, 4)
+        wide[:, :4] = x
+        return F.conv2d(wide, torch.zeros(2, 8, 1, 1))
+
+    for function in (padded, elsewhere):
+        assert count_cost(calling(function), (4, 4, 4)) == Cost(0, 16 * 8 * 2, 128, 32)
+
+
+def test_models_with_other_inputs_are_called_with_input_data():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding, self.linear = nn.Embedding(50, 8), nn.Linear(8, 3)
+
+        def forward(self, ids, scale):
+            return self.linear(self.embedding(ids)) * scale
+
+    ids, scale = torch.zeros(2, 5, dtype=torch.long), torch.ones(3)
+    expected = Cost(50 * 8 + 27, 10 * 24, 80, 30)
+    assert count_cost(Two(), input_data=(ids, scale)) == expected
+    assert count_cost(Two(), input_data={"ids": ids, "scale": scale}) == expected
+    assert count_cost(nn.ReLU(), input_data=torch.zeros(3)) == Cost()
+    for nothing in ({}, {"input_size": (1, 2, 3), "input_data": ids}):
+        with pytest.raises(ValueError, match=r"give input_size=.*, or input_data"):
+            count_cost(Two(), **nothing)
+
+
+def test_a_model_that_does_not_fit_fails_with_pytorchs_own_sentence():
+    for model in (nn.Conv2d(4, 8, 3), nn.Linear(9, 3), nn.BatchNorm2d(4)):
+        with pytest.raises((RuntimeError, ValueError)) as theirs:
+            model(IMAGE)
+        with pytest.raises(type(theirs.value), match=re.escape(str(theirs.value)[:20])):
+            count_cost(model, (3, 8, 8))
 
 
 @pytest.mark.parametrize("bad", [(3, 8), 8, (3, 8, 8, 8), "388"])

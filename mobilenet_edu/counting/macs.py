@@ -1,155 +1,251 @@
-"""Count a network by running it once: MACs of convolutions and matrix products, parameters once.
+"""Count a network by running it once on shapes: MACs of convolutions and matrix products, parameters once.
 
-`count_cost` watches PyTorch's own dispatch, so that functional calls count too.
+`count_cost` watches PyTorch's own dispatch, so that functional calls count too. A shape needs no arithmetic: the pass
+runs on tensors without memory, and only a model that asks for a value gets one pass with numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from math import prod
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mobilenet_edu import checks
 from mobilenet_edu.cost import Cost
+from mobilenet_edu.counting.formulas import Product, register_macs, rule, tensors
+from mobilenet_edu.counting.running import (
+    check,
+    check_model,
+    image_for,
+    left_as_it_was,
+    run_once,
+    without_numpy,
+)
+from mobilenet_edu.counting.shapes import shape_rule
 
-__all__ = ["count_cost"]
+__all__ = ["check", "count_cost", "register_macs", "run_once"]
 
-aten = torch.ops.aten
-_Products: TypeAlias = tuple[int, tuple[torch.Tensor, torch.Tensor]]  # MACs, and the two tensors that are multiplied
+_SMALL = 4096  # numbers that are computed all the same, so that code which asks for them gets them
 
 
-def count_cost(model: nn.Module, input_size: tuple[int, int, int]) -> Cost:
+def count_cost(model: nn.Module, input_size: tuple[int, int, int] | None = None, *, input_data: Any = None) -> Cost:
     """Cost of one pass of one image through ``model``, in evaluation mode.
 
-    A MAC is one multiply-accumulate of a convolution (transposed ones too) or a matrix product; a layer that is called
-    twice counts twice. Biases, normalisation, activations, pooling and element-wise products are no MACs. Elements are
-    those that the counted operations multiply, parameters apart, and those that they write. Parameters are counted
-    once each, also where they are shared. The model is left as it was: mode, gradients, buffers and the random state.
+    A MAC is one multiply-accumulate of a convolution (transposed ones too), a matrix product, attention or a recurrent
+    layer; a layer that is called twice counts twice, a complex product three times (Gauss). Biases, normalisation,
+    activations, pooling, interpolation and element-wise products are no MACs. Elements are those that the counted
+    operations multiply, as far as they depend on the input, and those that they write. Parameters are counted once
+    each, also where they are shared. The model is left as it was: mode, attributes, gradients, buffers, random states.
+
+    Nothing is computed and no feature map allocated, unless the model's code asks for a value: then one real pass runs.
 
     Args:
-        model: any module that maps (1, channels, height, width) to anything.
+        model: any module that maps (1, channels, height, width) to anything, or takes ``input_data``.
         input_size: ``(channels, height, width)``, without the batch.
+        input_data: instead of ``input_size``, what the model is called with: a tensor, a tuple or list of arguments, or
+            a dictionary of keyword arguments. The whole batch counts.
 
     Raises:
-        TypeError, ValueError: ``model`` is no module, or ``input_size`` is not three positive integers.
-        NotImplementedError: the model uses an operation that may multiply and that this function does not know.
+        TypeError, ValueError: ``model`` is no module, ``input_size`` is not three positive integers, or not exactly one
+            of ``input_size`` and ``input_data`` is given.
+        NotImplementedError: the model uses an operation that may multiply and that has no formula (`register_macs` adds
+            one), or NumPy.
 
     >>> count_cost(nn.Conv2d(3, 8, 3, bias=False), (3, 6, 6))
     Cost(params=216, macs=3456, input_elements=108, output_elements=128)
     """
-    check(model, input_size)
-    with _MacCounter(model) as counter:
-        run_once(model, input_size)
-    return counter.cost + Cost(params=sum(parameter.numel() for parameter in model.parameters()))
+    check_model(model)
+    if (input_size is None) == (input_data is None):
+        raise ValueError("give input_size=(channels, height, width), or input_data, what the model is called with")
+    if input_data is None:
+        check(model, input_size)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return Cost(params=parameters) + _counted(
+        model, lambda on_shapes: _arguments(model, input_size, input_data, on_shapes)
+    )
 
 
-def check(model: nn.Module, input_size: tuple[int, int, int]) -> None:
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model={model!r} must be a built nn.Module, such as MobileNetV1()")
-    if any(is_lazy(parameter) for parameter in (*model.parameters(), *model.buffers())):
-        raise ValueError("model must have all its shapes: call it once, so that its lazy layers see an input")
-    if not isinstance(input_size, (tuple, list)) or len(input_size) != 3:
-        raise ValueError(f"input_size={input_size!r} must be (channels, height, width)")
-    for name, value in zip(("channels", "height", "width"), input_size, strict=True):
-        checks.positive(f"input_size's {name}", value)
+def _arguments(model: nn.Module, input_size: Any, input_data: Any, on_shapes: bool) -> tuple[list, dict[str, Any]]:
+    """What the model is called with: shapes, or copies that it may change."""
+    if input_data is None:
+        return [image_for(model, input_size, "meta" if on_shapes else None)], {}
+    data = _copied(input_data, on_shapes)
+    if isinstance(data, dict):
+        return [], data
+    return list(data) if isinstance(data, (tuple, list)) else [data], {}
 
 
-def run_once(model: nn.Module, input_size: tuple[int, int, int]) -> None:
-    like = next(model.parameters(), torch.zeros(()))
-    image = torch.zeros(1, *input_size, dtype=like.dtype, device=like.device)
-    with _left_as_it_was(model), torch.no_grad():
-        model(image)
+def _copied(values: Any, on_shapes: bool) -> Any:
+    if isinstance(values, torch.Tensor):
+        return values.to("meta") if on_shapes else values.clone()
+    if isinstance(values, dict):
+        return {name: _copied(value, on_shapes) for name, value in values.items()}
+    if type(values) in (tuple, list):
+        return type(values)(_copied(value, on_shapes) for value in values)
+    return values
+
+
+def _counted(model: nn.Module, arguments: Callable[[bool], tuple[list, dict[str, Any]]]) -> Cost:
+    for on_shapes in (True, False):
+        counter = _MacCounter(model, on_shapes)
+        args, kwargs = arguments(on_shapes)
+        try:
+            with left_as_it_was(model), without_numpy(counter.refuse), counter.watching(), torch.no_grad():
+                model(*args, **kwargs)
+            return counter.cost
+        except Exception:
+            if counter.refused:  # TorchScript and others hide who raised what
+                raise NotImplementedError(counter.refused) from None
+            if not on_shapes:
+                raise
+    raise AssertionError("the second pass returns or raises")
+
+
+class _ValueAskedError(Exception):
+    """The model's code wants to know a number, and there are only shapes."""
 
 
 class _MacCounter(TorchDispatchMode):
-    """Sees every operation that PyTorch runs and adds up the cost of those that multiply and accumulate."""
+    """Sees every operation that PyTorch runs and adds up the cost of those that multiply and accumulate.
 
-    def __init__(self, model: nn.Module) -> None:
+    On shapes, what depends on the input lies on the meta device. Parameters and other constants stay as they are; what
+    is computed from them alone becomes a shape too, unless it is small.
+    """
+
+    def __init__(self, model: nn.Module, on_shapes: bool) -> None:
         super().__init__()
+        self.on_shapes = on_shapes
+        self.refused = ""
         self.cost = Cost()
-        self.parameters = {parameter.untyped_storage() for parameter in model.parameters()}
+        self.model = model
+        self.constants: dict[int, torch.UntypedStorage] = {}  # storages that do not depend on the input
+        self.kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        for tensor in (*model.parameters(), *model.buffers()):
+            if tensor.is_meta or not on_shapes:
+                self.is_constant(tensor)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: PyTorch would import its compiler, only to keep it away from here; `left_as_it_was` stops it."""
+        return False
+
+    def is_constant(self, tensor: torch.Tensor) -> None:
+        if tensor.layout is torch.strided:
+            storage = tensor.untyped_storage()
+            self.constants[storage._cdata] = storage
+
+    def is_input(self, tensor: torch.Tensor) -> bool:
+        """Whether the tensor depends on the input of the model."""
+        if self.on_shapes and not tensor.is_meta:
+            return False
+        return (
+            not self.constants
+            or tensor.layout is not torch.strided
+            or (tensor.untyped_storage()._cdata not in self.constants)
+        )
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        try:
+            with self:
+                yield
+        finally:
+            with torch.no_grad():
+                for parameter, value in self.kept.values():
+                    parameter.copy_(value)
+
+    def refuse(self, name: str) -> None:
+        self.refused = f"count_cost does not know how many MACs {name} needs, so it would count too few" + (
+            "" if name == "NumPy" else "; a function decorated with register_macs can tell it"
+        )
+        raise NotImplementedError(self.refused)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
-        operation = func.overloadpacket
-        if operation in _COUNTED:
+        if not isinstance(func, torch._ops.OpOverload):
+            self.refuse(str(func))
+        of = rule(func)
+        if of.refused:
+            self.refuse(str(func))
+        if of.composite:  # torch.inference_mode hands over whole functions, which are made of several operations
+            with self:
+                return func.decompose(*args, **kwargs)
+        output = self.run(func, args, kwargs)
+        if of.formula:
+            self.add(func, of.formula(output, *args, **kwargs), [*args, *kwargs.values()])
+        return output
+
+    def add(self, func: Any, products: Iterable[Product], values: list) -> None:
+        if any(t.layout not in _DENSE or t.is_nested for t in tensors(values)):
+            self.refuse(f"{func} of sparse or nested tensors")
+        for macs, factors, written in products:
+            read = sum(f if isinstance(f, int) else f.numel() * self.is_input(f) for f in factors)
+            self.cost += Cost(0, macs, read, written)
+
+    def run(self, func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        given = list(tensors((*args, *kwargs.values())))
+        depends = any(map(self.is_input, given)) and not shape_rule(func).fills
+        if self.on_shapes:
+            output = self.run_on_shapes(func, args, kwargs, given)
+        else:
+            self.keep(func, args, kwargs)
             output = func(*args, **kwargs)
-            macs, factors = _COUNTED[operation](output, *args)
-            read = sum(factor.numel() for factor in factors if factor.untyped_storage() not in self.parameters)
-            self.cost += Cost(0, macs, read, output.numel())
-            return output
-        if operation in _FREE or func.is_view or torch.Tag.pointwise in func.tags:
-            return func(*args, **kwargs)
-        with self:  # torch.inference_mode hands over whole functions, which are made of several operations
-            output = func.decompose(*args, **kwargs)
-        if output is not NotImplemented:
-            return output
-        raise NotImplementedError(f"count_cost does not know how many MACs {func} needs, so it would count too few")
+        if depends and self.constants:
+            for written in shape_rule(func).written(args, kwargs):
+                if written.layout is torch.strided:
+                    self.constants.pop(written.untyped_storage()._cdata, None)
+        elif not depends:
+            for tensor in tensors([output]):
+                if tensor.is_meta or not self.on_shapes:
+                    self.is_constant(tensor)
+        return output
+
+    def run_on_shapes(self, func: Any, args: tuple, kwargs: dict[str, Any], given: list[torch.Tensor]) -> Any:
+        of = shape_rule(func)
+        written = of.written(args, kwargs)
+        if not any(t.is_meta for t in given):
+            small = sum(t.numel() for t in given) <= _SMALL
+            if func.is_view or written or small or not given:
+                self.keep(func, args, kwargs)
+                return func(*args, **kwargs)
+        elif of.asks or any(not t.is_meta for t in written):
+            raise _ValueAskedError
+        output = of.shape(*args, **kwargs) if of.shape else NotImplemented
+        if output is NotImplemented:
+            kwargs = {name: _shapes_of(value) for name, value in kwargs.items()}
+            if kwargs.get("device") is not None:
+                kwargs["device"] = torch.device("meta")
+            output = func(*_shapes_of(args), **kwargs)
+        return output
+
+    def keep(self, func: Any, args: tuple, kwargs: dict[str, Any]) -> None:
+        """Keep the parameters that the model's code is about to change."""
+        for tensor in shape_rule(func).written(args, kwargs):
+            if not tensor.is_meta and tensor.layout is torch.strided:
+                for parameter in self.parameters_in.get(tensor.untyped_storage()._cdata, ()):
+                    self.kept.setdefault(id(parameter), (parameter, parameter.detach().clone()))
+
+    @cached_property
+    def parameters_in(self) -> dict[int, list[nn.Parameter]]:
+        """The parameters by the storage that they lie in."""
+        found: dict[int, list[nn.Parameter]] = {}
+        for parameter in self.model.parameters():
+            if parameter.layout is torch.strided:
+                found.setdefault(parameter.untyped_storage()._cdata, []).append(parameter)
+        return found
 
 
-def _convolution(output: torch.Tensor, image: torch.Tensor, weight: torch.Tensor, *rest: Any) -> _Products:
-    transposed = rest[4]  # after bias, stride, padding and dilation
-    taps = prod(weight.shape[1:])  # in_channels / groups * kernel, of which each output element needs all;
-    positions = image.numel() if transposed else output.numel()  # transposed: each input element reaches all
-    return taps * positions, (image, weight)
+_DENSE = (torch.strided, torch._mkldnn)
 
 
-def _matrix_product(output: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> _Products:
-    return output.numel() * left.shape[-1], (left, right)
-
-
-def _matrix_product_plus(output: torch.Tensor, _: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> _Products:
-    return _matrix_product(output, left, right)
-
-
-_COUNTED = {
-    aten.convolution: _convolution,
-    aten.mm: _matrix_product,
-    aten.mv: _matrix_product,
-    aten.dot: _matrix_product,
-    aten.bmm: _matrix_product,
-    aten.addmm: _matrix_product_plus,
-    aten.addmv: _matrix_product_plus,
-    aten.baddbmm: _matrix_product_plus,
-}
-
-# No multiply-accumulate by the convention above. Views and most element-wise operations are recognised by their tags.
-_FREE_NAMES = (
-    "native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training cudnn_batch_norm",
-    "native_layer_norm native_group_norm",
-    "max_pool2d_with_indices adaptive_max_pool2d avg_pool2d _adaptive_avg_pool2d",
-    "max_pool3d_with_indices adaptive_max_pool3d avg_pool3d _adaptive_avg_pool3d",
-    "hardswish glu log_sigmoid_forward _prelu_kernel _softmax _log_softmax",
-    "mean sum amax amin max min argmax argmin all any var std _local_scalar_dense",
-    "constant_pad_nd reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d",
-    "upsample_nearest1d upsample_nearest2d pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle",
-    "cat stack clone copy_ fill_ zero_ _to_copy _unsafe_view unsafe_split index index_select index_put_ topk",
-    "im2col col2im repeat flip roll",
-    "empty zeros ones full arange eye rand randn empty_like zeros_like ones_like full_like",
-    "new_empty new_zeros new_ones new_full rand_like randn_like bernoulli_",
-)
-_FREE = {getattr(aten, name) for names in _FREE_NAMES for name in names.split()}
-
-
-@contextmanager
-def _left_as_it_was(model: nn.Module) -> Iterator[None]:
-    modes = {module: module.training for module in model.modules()}
-    buffers = [(module, *named) for module in model.modules() for named in module.named_buffers(recurse=False)]
-    values = [buffer.clone() for _, _, buffer in buffers]
-    gpus = {parameter.device for parameter in model.parameters() if parameter.is_cuda}
-    try:
-        with torch.random.fork_rng(devices=gpus):
-            model.eval()
-            yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
-        with torch.no_grad():
-            for (module, name, buffer), value in zip(buffers, values, strict=True):
-                setattr(module, name, buffer.copy_(value))  # it may have been replaced, or changed in place
+def _shapes_of(values: Any) -> Any:
+    """The same on the meta device."""
+    if isinstance(values, torch.Tensor):
+        return values if values.is_meta else values.to("meta")
+    if isinstance(values, (tuple, list)):
+        return [_shapes_of(value) for value in values]
+    return values

@@ -1,0 +1,145 @@
+"""Run somebody's model once and leave it as it was."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from threading import get_ident
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from mobilenet_edu.checks import positive
+
+__all__ = ["check", "run_once"]
+
+
+def check(model: nn.Module, input_size: tuple[int, int, int]) -> None:
+    """Refuse what is no model or no size, in a sentence that says why."""
+    check_model(model)
+    if not isinstance(input_size, (tuple, list)) or len(input_size) != 3:
+        raise ValueError(f"input_size={input_size!r} must be (channels, height, width)")
+    for name, value in zip(("channels", "height", "width"), input_size, strict=True):
+        positive(f"input_size's {name}", value)
+
+
+def check_model(model: nn.Module) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model={model!r} must be a built nn.Module, such as MobileNetV1()")
+    if any(is_lazy(parameter) for parameter in (*model.parameters(), *model.buffers())):
+        raise ValueError("model must have all its shapes: call it once, so that its lazy layers see an input")
+
+
+def run_once(model: nn.Module, input_size: tuple[int, int, int]) -> None:
+    """One black image through ``model`` in evaluation mode, for whoever watches."""
+    with left_as_it_was(model), torch.no_grad():
+        model(image_for(model, input_size))
+
+
+def image_for(model: nn.Module, input_size: tuple[int, int, int], device: str | None = None) -> torch.Tensor:
+    """A black image of the type that the model's numbers have, where they are or on another device."""
+    numbers = (tensor for tensor in (*model.parameters(), *model.buffers()) if is_number(tensor))
+    like = next(numbers, torch.zeros(()))
+    return torch.zeros(1, *input_size, dtype=like.dtype, device=device or like.device)
+
+
+def is_number(tensor: torch.Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
+
+
+@contextmanager
+def left_as_it_was(model: nn.Module, training: bool = False) -> Iterator[None]:
+    """Everything that a pass may change comes back: modes, attributes, buffers, gradients and random states.
+
+    The modules' own ``train`` and ``eval`` are not called: some merge weights there, or refuse.
+    """
+    modules = list(model.modules())
+    modes = [(module, module.training) for module in modules if hasattr(module, "training")]
+    attributes = [saved for module in modules for saved in _attributes(module)]
+    values = [(buffer, buffer.clone()) for buffer in model.buffers() if not buffer.is_meta]
+    parameters = [(parameter, parameter.data, parameter.grad) for parameter in model.parameters()]
+    with _random_states(), _untraced():
+        try:
+            for module, _ in modes:
+                module.training = training
+            yield
+        finally:
+            for container, before in attributes:
+                container.clear()
+                (container.extend if isinstance(container, list) else container.update)(before)
+            for module, mode in modes:
+                module.training = mode
+            with torch.no_grad():
+                for buffer, value in values:
+                    buffer.copy_(value)
+            for parameter, data, gradient in parameters:
+                if parameter.data_ptr() != data.data_ptr():
+                    parameter.data = data
+                parameter.grad = gradient
+
+
+def _attributes(module: nn.Module) -> Iterator[tuple[Any, Any]]:
+    """The module's attributes and the lists, sets and dictionaries among them, each with a copy of its contents."""
+    yield module.__dict__, dict(module.__dict__)
+    for value in module.__dict__.values():
+        if isinstance(value, (list, set, dict)):
+            yield value, type(value)(value) if type(value) in (list, set, dict) else dict(value)
+
+
+@contextmanager
+def _random_states() -> Iterator[None]:
+    """Those of Python, NumPy and PyTorch, where they are in use."""
+    numpy = sys.modules.get("numpy.random")
+    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    before = random.getstate(), numpy and numpy.get_state(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        if numpy:
+            numpy.set_state(before[1])
+        torch.set_rng_state(before[2])
+        if gpus:
+            torch.cuda.set_rng_state_all(gpus)
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
+    """Neither a compiler, nor TorchScript, nor autocast shall work on this pass or remember it."""
+    cached, optimised = torch.is_autocast_cache_enabled(), torch._C._get_graph_executor_optimize()
+    torch.set_autocast_cache_enabled(False)
+    torch._C._set_graph_executor_optimize(False)
+    compiler = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+    try:
+        with compiler:
+            yield
+    finally:
+        torch.set_autocast_cache_enabled(cached)
+        torch._C._set_graph_executor_optimize(optimised)
+
+
+@contextmanager
+def without_numpy(refuse: Callable[[str], None]) -> Iterator[None]:
+    """Calls ``refuse`` where this thread hands a tensor to NumPy, whose products nobody can see."""
+    here, methods = get_ident(), {"numpy": torch.Tensor.numpy, "__dlpack__": torch.Tensor.__dlpack__}
+    own = {name: vars(torch.Tensor)[name] for name in methods if name in vars(torch.Tensor)}
+
+    def refusing(method: Callable[..., Any]) -> Callable[..., Any]:
+        def instead(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+            if get_ident() == here:
+                refuse("NumPy")
+            return method(tensor, *args, **kwargs)
+
+        return instead
+
+    for name, method in methods.items():
+        setattr(torch.Tensor, name, refusing(method))
+    try:
+        yield
+    finally:
+        for name in methods:
+            setattr(torch.Tensor, name, own[name]) if name in own else delattr(torch.Tensor, name)
