@@ -8,7 +8,7 @@ STRICT := $(BIN)/jupyter-book build . -W -n --keep-going --all
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 CPU_OF_ANOTHER_READER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
 
-.PHONY: book test test-slow serve fresh notebooks bench compare retarget requirements clean
+.PHONY: book test test-slow serve fresh notebooks bench compare retarget release requirements clean
 
 book: $(READY)
 	$(STRICT)
@@ -41,6 +41,9 @@ compare: $(READY)  ## hold the package against other libraries, side by side
 
 retarget: $(READY)  ## make retarget REPOSITORY=https://github.com/someone/fork BRANCH=main
 	$(BIN)/python scripts/retarget.py "$(REPOSITORY)" "$(or $(BRANCH),main)"
+
+release: $(READY)  ## make release VERSION=0.2.0: an edition whose pages install its own tag
+	$(BIN)/python scripts/release.py "$(VERSION)"
 
 requirements:
 	$(PYTHON) -m venv $(VENV)-fresh

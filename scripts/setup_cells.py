@@ -28,7 +28,11 @@ from packaging.version import Version
 
 needs = {modules}
 missing = [name for name in needs if not util.find_spec(name)]
-if missing or Version(metadata.version("mobilenet-edu")) < Version("{version}"):
+try:
+    is_old = Version(metadata.version("mobilenet-edu")) < Version("{version}")
+except metadata.PackageNotFoundError:  # a folder that Python finds without installing it
+    is_old = False
+if missing or is_old:
     book = "git+{repository}@{branch}"
     %pip install --quiet --upgrade "mobilenet-edu{extra} @ {{book}}\""""
 

@@ -1,5 +1,9 @@
 """Each chapter alone, as a learner opens it: an empty folder, no package, and the cell that installs it."""
 
+import contextlib
+import importlib.metadata
+import importlib.util
+import io
 import os
 import re
 import subprocess
@@ -126,6 +130,104 @@ def installed_version(python):
     return done.stdout.strip()
 
 
+def set_up(**patches):
+    """What the set-up cell does where the environment is as patched: the lines that it gives to IPython."""
+    code = setup_cells.setup_cell(None, setup_cells.project()).replace("    %pip", "    print('%pip')  #")
+    with contextlib.ExitStack() as stack:
+        for name, value in patches.items():
+            stack.enter_context(pytest.MonkeyPatch.context()).setattr(name.replace("__", "."), value)
+        stack.enter_context(contextlib.redirect_stdout(printed := io.StringIO()))
+        exec(code, {})
+    return printed.getvalue()
+
+
+def not_installed(_):
+    raise importlib.metadata.PackageNotFoundError("mobilenet-edu")
+
+
+def test_the_set_up_cell_installs_what_is_missing_or_old_and_nothing_else():
+    assert set_up() == ""
+    assert set_up(importlib__metadata__version=lambda _: "0.0.1") == "%pip\n"
+    assert set_up(importlib__util__find_spec=lambda _: None) == "%pip\n"
+    assert set_up(importlib__util__find_spec=lambda _: None, importlib__metadata__version=not_installed) == "%pip\n"
+
+
+def test_the_set_up_cell_takes_a_package_that_is_importable_and_not_installed():
+    assert set_up(importlib__metadata__version=not_installed) == ""
+
+
+@pytest.fixture
+def releasing(tmp_path):
+    """A copy of the working tree with its own git history, on the branch that is released."""
+    copy = tmp_path / "copy"
+    commit = git("stash", "create") or git("rev-parse", "HEAD")
+    git("clone", "--quiet", "--no-checkout", str(ROOT), str(copy))
+    git("fetch", "--quiet", str(ROOT), f"{commit}", cwd=copy) if commit != git("rev-parse", "HEAD") else None
+    git("switch", "--quiet", "--force-create", setup_cells.project()["branch"], commit, cwd=copy)
+    for name, value in (("user.name", "a"), ("user.email", "a@b.c")):
+        git("config", name, value, cwd=copy)
+    return copy
+
+
+def release(copy, version):
+    command = [sys.executable, "scripts/release.py", version]
+    return subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+
+
+def announce(copy, version):
+    changes = copy / "CHANGELOG.md"
+    text = changes.read_text(encoding="utf-8")
+    changes.write_text(text.replace("\n## ", f"\n## {version}\n\n- New.\n\n## ", 1), encoding="utf-8")
+    git("commit", "--quiet", "--all", "--message", "Say what is new", cwd=copy)
+
+
+def test_a_release_installs_its_own_tag_and_the_branch_goes_on(releasing):
+    announce(releasing, "9.8.7")
+    before = git("rev-parse", "HEAD:book", cwd=releasing)
+    done = release(releasing, "9.8.7")
+    assert done.returncode == 0, done.stderr
+    at = setup_cells.project()
+    package = f"git+{at['repository']}@"
+
+    assert f"version: {at['version']}" not in git("show", "HEAD:CITATION.cff", cwd=releasing)
+    for commit, edition in (("v9.8.7", "v9.8.7"), ("HEAD", at["branch"])):
+        assert f"  branch: {edition}\n" in git("show", f"{commit}:_config.yml", cwd=releasing) + "\n"
+        for path in NOTEBOOKS:
+            notebook = git("show", f"{commit}:book/{path.name}", cwd=releasing)
+            assert f"{package}{edition}\\" in notebook
+            assert 'Version(\\"9.8.7\\")' in notebook
+        assert f"{package}{edition}" in git("show", f"{commit}:README.md", cwd=releasing)
+        assert "branches: [main]" in git("show", f"{commit}:.github/workflows/pages.yml", cwd=releasing)
+    left = f"git grep -l -e {package}{at['branch']} -e blob/{at['branch']}/book v9.8.7 -- book README.md"
+    assert subprocess.run(left.split(), cwd=releasing, check=False, capture_output=True).stdout == b""
+    assert before != git("rev-parse", "HEAD:book", cwd=releasing)  # the version in the set-up cells
+    git("checkout", "--quiet", "v9.8.7", cwd=releasing)
+    check = [sys.executable, "-c", "import setup_cells, contents_lists as c; print(setup_cells.texts(), c.texts())"]
+    assert subprocess.run(check, cwd=releasing / "scripts", capture_output=True, check=True).stdout == b"{} {}\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "sentence"),
+    [
+        ("1.2", "must be three numbers"),
+        ("", "must be three numbers"),
+        ("9.9.9", "CHANGELOG.md must begin with '## 9.9.9'"),
+    ],
+)
+def test_a_release_that_cannot_be_made_is_refused(releasing, version, sentence):
+    assert sentence in release(releasing, version).stderr
+
+
+def test_a_release_is_made_once_from_a_clean_branch(releasing):
+    announce(releasing, "9.8.7")
+    git("tag", "v9.8.7", cwd=releasing)
+    assert "v9.8.7 exists, and an edition stays as it is" in release(releasing, "9.8.7").stderr
+    git("switch", "--quiet", "--create", "other", cwd=releasing)
+    assert "git switch" in release(releasing, "9.8.6").stderr
+    (releasing / "README.md").write_text("changed")
+    assert "commit them" in release(releasing, "9.8.6").stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_chapter_alone_runs_from_top_to_bottom(notebook, colab, repository, tmp_path):
@@ -149,6 +251,22 @@ def test_an_older_package_is_updated(colab, repository, tmp_path):
     nbformat.write(notebook, tmp_path / "notebook.ipynb")
     run_alone(colab, tmp_path / "notebook.ipynb", at["repository"], repository, tmp_path / "alone")
     assert installed_version(colab) == at["version"]
+
+
+@pytest.mark.slow
+def test_an_edition_installs_what_it_was_released_with_when_the_branch_has_moved(
+    colab, repository, releasing, tmp_path
+):
+    announce(releasing, "9.8.7")
+    assert release(releasing, "9.8.7").returncode == 0
+    git("checkout", "--quiet", "v9.8.7", cwd=releasing)
+    chapter = (releasing / "book" / "02_what_it_costs.ipynb").read_bytes()
+    git("push", "--quiet", str(repository), "v9.8.7", cwd=releasing)  # the branch there is another version's
+    (tmp_path / "02_what_it_costs.ipynb").write_bytes(chapter)
+    uninstall(colab)
+    address = setup_cells.project()["repository"]
+    run_alone(colab, tmp_path / "02_what_it_costs.ipynb", address, repository, tmp_path / "alone")
+    assert installed_version(colab) == "9.8.7"
 
 
 @pytest.mark.slow
