@@ -1,4 +1,4 @@
-"""The building blocks of MobileNet V1 as PyTorch modules.
+"""The building blocks of MobileNet V1 and of the networks after it as PyTorch modules.
 
 Tensors are (N, C, H, W). Every convolution is padded by half its kernel, so with an odd kernel, as all of the paper's
 are, stride 1 keeps the map's size and stride 2 halves it, rounding up.
@@ -14,12 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mobilenet_edu.architecture import half
+
 __all__ = [
     "ConvBNReLU",
     "DepthwiseConv2d",
     "DepthwiseSeparableConv2d",
     "PointwiseConv2d",
+    "Residual",
     "SameConv2d",
+    "SqueezeExcite",
     "fold_batch_norm",
 ]
 
@@ -31,7 +35,7 @@ def DepthwiseConv2d(channels: int, kernel_size: int = 3, stride: int = 1, *, bia
     (``channels``, 1, ``kernel_size``, ``kernel_size``). This is no class of its own: tools that look at the type of a
     module, as counters and exporters do, see the ``nn.Conv2d`` that it is.
     """
-    return nn.Conv2d(channels, channels, kernel_size, stride, kernel_size // 2, groups=channels, bias=bias)
+    return nn.Conv2d(channels, channels, kernel_size, stride, half(kernel_size), groups=channels, bias=bias)
 
 
 def PointwiseConv2d(in_channels: int, out_channels: int, *, bias: bool = False) -> nn.Conv2d:
@@ -76,12 +80,17 @@ class SameConv2d(nn.Conv2d):
 class ConvBNReLU(nn.Sequential):
     """A convolution, batch norm over its output channels, and an activation (figure 3 of the paper).
 
-    Submodules are named ``conv``, ``norm`` and ``activation``. Shapes are the convolution's.
+    Submodules are named ``conv``, ``norm`` and ``activation``. Shapes are the convolution's. ``norm=nn.Identity`` or
+    ``activation=nn.Identity`` leaves one of them out and keeps its name.
     """
 
-    def __init__(self, conv: nn.Conv2d, activation: Callable[[], nn.Module] = nn.ReLU) -> None:
-        norm = nn.BatchNorm2d(conv.out_channels)
-        super().__init__(OrderedDict(conv=conv, norm=norm, activation=activation()))
+    def __init__(
+        self,
+        conv: nn.Conv2d,
+        activation: Callable[[], nn.Module] = nn.ReLU,
+        norm: Callable[[int], nn.Module] = nn.BatchNorm2d,
+    ) -> None:
+        super().__init__(OrderedDict(conv=conv, norm=norm(conv.out_channels), activation=activation()))
 
 
 class DepthwiseSeparableConv2d(nn.Sequential):
@@ -109,6 +118,42 @@ class DepthwiseSeparableConv2d(nn.Sequential):
                 pointwise=ConvBNReLU(pointwise, activation),
             )
         )
+
+
+class SqueezeExcite(nn.Module):
+    """Scales each channel by a number that two layers make of the means of all channels (Hu et al., 2017).
+
+    Maps (N, ``channels``, H, W) to the same shape: ``x * gate(expand(activation(reduce(mean of x))))``, where
+    ``reduce`` leaves ``squeezed`` channels. The two layers are 1×1 convolutions: on a map of one pixel, linear layers.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        squeezed: int,
+        *,
+        bias: bool = True,
+        activation: Callable[[], nn.Module] = nn.ReLU,
+        gate: Callable[[], nn.Module] = nn.Sigmoid,
+    ) -> None:
+        super().__init__()
+        self.reduce = PointwiseConv2d(channels, squeezed, bias=bias)
+        self.activation = activation()
+        self.expand = PointwiseConv2d(squeezed, channels, bias=bias)
+        self.gate = gate()
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """``maps`` of shape (N, channels, H, W), each channel scaled."""
+        means = maps.mean((2, 3), keepdim=True)
+        return maps * self.gate(self.expand(self.activation(self.reduce(means))))
+
+
+class Residual(nn.Sequential):
+    """Modules one after the other, and what the first one reads is added to what the last one writes."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """A tensor of the shape of ``maps``."""
+        return maps + super().forward(maps)
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ For use inside the package. This module needs nothing but the standard library.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Real
 from typing import TypeAlias
 
@@ -39,6 +40,13 @@ def integer(name: str, value: int, smallest: int) -> None:
 def boolean(name: str, value: bool) -> None:
     if type(value) is not bool:
         raise TypeError(f"{name}={value!r} must be True or False, not {type(value).__name__}")
+
+
+def one_of(name: str, value: object, allowed: Sequence[object], kind: str = "") -> None:
+    """``kind`` says for what kind of thing only these are allowed."""
+    if value not in allowed:
+        which = ", ".join(map(str, allowed))
+        raise ValueError(f"{name}={value!r} must be {'one of ' * (len(allowed) > 1)}{which}{kind and f' if {kind}'}")
 
 
 def multiplier(width_multiplier: float) -> None:

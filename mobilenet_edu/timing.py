@@ -131,7 +131,8 @@ def time_layers(
     memory_format: torch.memory_format = torch.contiguous_format,
     clock: Clock = perf_counter,
 ) -> list[LayerTiming]:
-    """Time every convolution of ``network`` and its classifier while the network classifies random images.
+    """Time each layer of ``network`` that multiplies while the network classifies random images: every convolution,
+    the two layers inside each squeeze-excite, and the classifier.
 
     The images have the resolution of ``network.architecture``. Two hooks around each layer read the clock, so each
     layer finds its input where the layer before it has left it. A round is a pass through the network; ``warm_up``
@@ -165,6 +166,9 @@ def time_layers(
         if layer.is_convolution:
             after = timing(module.norm, module.activation)
             timings.append(LayerTiming(layer, batch_size, timing(module.conv), after))
+        elif layer.kind == "squeeze-excite":
+            after = timing(module.activation, module.gate)
+            timings.append(LayerTiming(layer, batch_size, timing(module.reduce, module.expand), after))
         elif layer.kind == "classifier":
             timings.append(LayerTiming(layer, batch_size, timing(module)))
     return timings

@@ -8,6 +8,7 @@ from torch import nn
 
 from mobilenet_edu.architecture import (
     TABLE_1,
+    Block,
     Layer,
     conv_mobilenet,
     from_table,
@@ -15,7 +16,10 @@ from mobilenet_edu.architecture import (
     separable_block,
     shallow_mobilenet,
 )
+from mobilenet_edu.blocks import DepthwiseSeparableConv2d
+from mobilenet_edu.counting import count_cost
 from mobilenet_edu.network import ConvMobileNet, MobileNet, MobileNetV1, ShallowMobileNet
+from mobilenet_edu.successors import mobilenet_v3_large
 
 NETWORKS = [(MobileNetV1, mobilenet_v1), (ConvMobileNet, conv_mobilenet), (ShallowMobileNet, shallow_mobilenet)]
 
@@ -173,15 +177,96 @@ def test_a_block_may_be_a_single_convolution_of_any_kind(kind, kernel_size):
     assert (conv.kernel_size, conv.padding) == ((kernel_size,) * 2, (kernel_size // 2,) * 2)
 
 
-def test_a_block_that_it_cannot_build_is_refused():
-    def twice(name, in_channels, out_channels, stride, size, bias):
-        first = Layer(f"{name}.a", "standard", in_channels, out_channels, 3, stride, size, bias)
-        return first, Layer(f"{name}.b", "standard", out_channels, out_channels, 3, 1, first.output_size, bias)
+def two_convolutions(name, in_channels, out_channels, stride, size, bias, parts=("a", "b")):
+    first = Layer(f"{name}.{parts[0]}", "standard", in_channels, out_channels, 3, stride, size, bias)
+    return first, replace(
+        first, name=f"{name}.{parts[1]}", in_channels=out_channels, stride=1, input_size=first.output_size
+    )
 
-    with pytest.raises(
-        ValueError, match=r"a block of \['standard', 'standard'\] must be one convolution, or a depthwise"
-    ):
-        built(MobileNet, from_table(TABLE_1, twice, 0.25))
+
+def test_a_block_has_any_layers_under_the_names_of_the_data():
+    data = from_table([(8, 2)], two_convolutions, 1.0, 32, 10)
+    model = MobileNet(data)
+    assert [name for name, _ in model.blocks[0].named_children()] == ["a", "b"]
+    assert count_cost(model, (3, 32, 32)) == data.cost
+
+
+@pytest.mark.parametrize("parts", [("a", "a"), ("a", "b.c"), ("a", ""), ("a", "forward"), ("a", "children")])
+def test_a_block_whose_layers_cannot_have_their_names_is_refused_by_its_name(parts):
+    data = from_table([(8, 1), (8, 2)], lambda *row: two_convolutions(*row, parts=parts))
+    with pytest.raises(ValueError, match=r"'blocks\.0' has layers named .*, which must be 'blocks\.0' if"):
+        built(MobileNet, data)
+
+
+def with_block(data, *layers, residual=False):
+    return replace(data, blocks=(Block(layers, residual), *data.blocks[1:]))
+
+
+def test_a_stride_on_the_pointwise_layer_stays_there():
+    def late(name, in_channels, out_channels, stride, size, bias):
+        depthwise, pointwise = separable_block(name, in_channels, out_channels, 1, size, bias)
+        return depthwise, replace(pointwise, stride=stride)
+
+    data = from_table(TABLE_1, late, 0.25, 64)
+    model = MobileNet(data)
+    assert data.cost != mobilenet_v1(0.25, 64).cost
+    assert count_cost(model, (3, 64, 64)) == data.cost
+    assert (model.blocks[1].depthwise.conv.stride, model.blocks[1].pointwise.conv.stride) == ((1, 1), (2, 2))
+
+
+V1 = mobilenet_v1(0.25, 64)
+DEPTHWISE, POINTWISE = V1.blocks[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            with_block(V1, DEPTHWISE, replace(POINTWISE, in_channels=4)),
+            r"'blocks.0.pointwise' must read what 'blocks.0",
+        ),
+        (with_block(V1, DEPTHWISE), r"'blocks.1.depthwise' must read what 'blocks.0.depthwise' writes, \(8, 32, 32\)"),
+        (with_block(V1, replace(DEPTHWISE, stride=2), POINTWISE), "must read what .* no branches"),
+        (with_block(V1, replace(DEPTHWISE, norm="layer"), POINTWISE), "'blocks.0.depthwise' has layer norm"),
+        (with_block(V1, replace(POINTWISE, name="blocks.0"), residual=False), None),
+        (with_block(V1, replace(DEPTHWISE, name="blocks.1")), "must read"),
+        (replace(V1, stem=replace(V1.stem, name="first")), "a layer 'first' of kind 'standard' must be 'stem'"),
+        (replace(V1, pooling=replace(V1.pooling, kernel_size=1)), "must read what 'pool' writes"),
+        (replace(V1, stem=replace(V1.stem, kernel_size=2)), "must read what 'stem' writes"),
+    ],
+)
+def test_what_would_be_built_as_another_network_is_refused(data, message):
+    if message is None:
+        assert count_cost(MobileNet(data), (3, 64, 64)) == data.cost
+        return
+    with pytest.raises(ValueError, match=message):
+        built(MobileNet, data)
+
+
+def test_a_block_adds_its_input_where_the_data_say_so():
+    torch.manual_seed(0)
+    plain = from_table([(32, 1)], separable_block, 1.0, 16, 10)
+    data = replace(plain, blocks=(Block(plain.blocks[0], residual=True),))
+    with_input, without = MobileNet(data).eval(), MobileNet(plain).eval()
+    without.load_state_dict(with_input.state_dict())
+    maps = torch.randn(2, 32, 8, 8)
+    torch.testing.assert_close(with_input.blocks(maps), maps + without.blocks(maps))
+
+
+def test_an_activation_that_is_asked_for_replaces_relu_only():
+    model = built(MobileNet, mobilenet_v3_large(), activation=nn.GELU)
+    kinds = {type(module) for module in model.modules()}
+    assert {nn.GELU, nn.Hardswish, nn.Hardsigmoid} <= kinds
+    assert nn.ReLU not in kinds
+
+
+def test_a_separable_block_is_the_one_of_chapter_5():
+    torch.manual_seed(0)
+    theirs = DepthwiseSeparableConv2d(32, 64, 2).eval()
+    ours = MobileNet(from_table([(64, 2)], separable_block)).eval().blocks[0]
+    ours.load_state_dict(theirs.state_dict())
+    maps = torch.randn(2, 32, 9, 9)
+    torch.testing.assert_close(ours(maps), theirs(maps), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("bad", [1000, mobilenet_v1])

@@ -1,20 +1,47 @@
 """MobileNet V1's relatives: our counts against other libraries' networks and against what was published."""
 
+import ast
 import importlib.util
 import subprocess
 import sys
+from collections import Counter
+from functools import partial
 from math import floor
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from mobilenet_edu import successors
 from mobilenet_edu.architecture import mobilenet_v1
 from mobilenet_edu.cost import Cost, linear_cost
 from mobilenet_edu.counting import count_cost
-from mobilenet_edu.successors import TABLE_2, checkpoints, inverted_residual, mobilenet_v2, networks, round_width
+from mobilenet_edu.deploy import fold_batch_norms
+from mobilenet_edu.network import MobileNet
+from mobilenet_edu.plots import draw_network
+from mobilenet_edu.successors import (
+    TABLE_2,
+    _architecture,
+    checkpoints,
+    convnext_t,
+    efficientnet_b0,
+    inverted_residual,
+    mnasnet_a1,
+    mobilenet_v2,
+    mobilenet_v3_large,
+    mobilenet_v3_small,
+    mobilenet_v4_conv_m,
+    mobilenet_v4_conv_s,
+    networks,
+    phone_latencies,
+    repvgg_a0,
+    round_width,
+    xception,
+)
+from mobilenet_edu.timing import time_layers
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 BY_NAME = {network.name: network for network in networks()}
@@ -190,6 +217,8 @@ def test_what_papers_print_comes_out_or_does_not():
         "EfficientNet-B0": ("equal", "equal"),
         "RepVGG-A0": ("equal", "equal another way"),
         "ConvNeXt-T": ("equal", "equal"),
+        "MobileNetV4-Conv-S": ("equal", "equal"),
+        "MobileNetV4-Conv-M": ("equal another way", "not reproduced"),
     }
 
 
@@ -245,7 +274,7 @@ def test_every_released_mobilenet_v2_has_its_printed_parameters_as_bare_weights(
 
 def test_the_first_block_has_no_expansion_or_the_network_would_not_cost_300_million():
     first = mobilenet_v2().blocks[0]
-    assert [layer.name for layer in first] == ["blocks.0.depthwise", "blocks.0.project"]
+    assert [layer.name for layer in first.layers] == ["blocks.0.depthwise", "blocks.0.project"]
     with_expansion = mobilenet_v2().cost.macs + 32 * 32 * 112 * 112
     assert with_expansion == 313_619_328
 
@@ -284,6 +313,121 @@ def test_widths_are_rounded_to_the_nearest_multiple_of_eight_but_lose_no_tenth()
 def test_a_network_costs_the_sum_of_its_kinds():
     for network in networks():
         assert sum(network.cost_by_kind().values(), Cost()) == network.cost
+
+
+BUILT = {
+    "MobileNet V2": mobilenet_v2,
+    "MobileNet V3-Large": mobilenet_v3_large,
+    "MobileNet V3-Large minimalistic": partial(mobilenet_v3_large, minimalistic=True),
+    "MobileNet V3-Small": mobilenet_v3_small,
+    "MobileNet V3-Small minimalistic": partial(mobilenet_v3_small, minimalistic=True),
+    "MnasNet-A1": mnasnet_a1,
+    "EfficientNet-B0": efficientnet_b0,
+    "RepVGG-A0": repvgg_a0,
+    "MobileNetV4-Conv-S": mobilenet_v4_conv_s,
+    "MobileNetV4-Conv-M": mobilenet_v4_conv_m,
+}
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_each_network_is_built_and_run_as_it_is_costed(name):
+    data = BUILT[name](resolution=96, num_classes=10)
+    network = MobileNet(data).eval()
+    assert count_cost(network, (3, 96, 96)) == data.cost
+    with torch.no_grad():
+        logits = network(torch.rand(2, 3, 70, 96))
+    assert logits.shape == (2, 10)
+    assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_each_network_folds_draws_and_times_its_layers(name):
+    torch.manual_seed(0)
+    data = BUILT[name](resolution=64, num_classes=10)
+    network = MobileNet(data).train()
+    with torch.no_grad():
+        network(torch.rand(8, 3, 64, 64))  # statistics
+        network.eval().double()
+        images = torch.rand(2, 3, 64, 64, dtype=torch.float64)
+        folded = fold_batch_norms(network)
+        torch.testing.assert_close(folded(images), network(images))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    figure, axes = plt.subplots()
+    draw_network(axes, data)
+    assert len(axes.patches) == sum(layer.is_convolution for layer in data.layers)
+    plt.close(figure)
+    timed = [timing.layer for timing in time_layers(network.float(), rounds=1, warm_up=1)]
+    assert timed == [layer for layer in data.layers if layer.cost.macs]
+
+
+@pytest.mark.parametrize("checkpoint", checkpoints(), ids=lambda checkpoint: checkpoint.name)
+def test_every_released_mobilenet_v2_is_built_as_it_is_costed(checkpoint):
+    data = checkpoint.architecture
+    with torch.device("meta"):
+        network = MobileNet(data).eval()
+    assert count_cost(network, (3, checkpoint.resolution, checkpoint.resolution)) == data.cost
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            successors.shufflenet_v2(),
+            "'blocks.1.expand' must read what 'blocks.1.left_pointwise' writes, .* builds no branches",
+        ),
+        (xception(), "'blocks.1.depthwise0' must read what 'blocks.1.shortcut' writes"),
+        (convnext_t(), "'stem' has layer norm or learned scales, which MobileNet counts and cannot build"),
+    ],
+    ids=["ShuffleNet V2", "Xception", "ConvNeXt-T"],
+)
+def test_what_can_only_be_counted_is_refused_with_the_reason(data, message):
+    with pytest.raises(ValueError, match=message):
+        MobileNet(data)
+
+
+def test_a_relative_takes_three_lines():
+    """MobileNet V2 0.5 with 5×5 filters is costed, built and drawn."""
+    data = mobilenet_v2(0.5, kernel_size=5)
+    network = MobileNet(data)
+    draw_network(plt.figure().gca(), data)
+    plt.close()
+    assert count_cost(network, (3, 224, 224)) == data.cost
+    assert data.cost.macs > mobilenet_v2(0.5).cost.macs
+    assert {layer.kernel_size for layer in data.layers if layer.kind == "depthwise"} == {5}
+
+
+def test_a_new_row_of_the_table_of_papers_needs_no_code():
+    assert _architecture("MobileNet V2 0.5", 224) == mobilenet_v2(0.5)
+    assert _architecture("MobileNet V3-Large 0.75", 224) == mobilenet_v3_large(0.75)
+
+
+def test_the_last_convolution_of_a_wide_mobilenet_v2_is_rounded():
+    assert mobilenet_v2(1.01).classifier.in_channels == round_width(1280 * 1.01) == 1296
+
+
+@pytest.mark.parametrize("row", phone_latencies(), ids=lambda row: row.name)
+def test_the_networks_of_the_phone_table_cost_what_it_prints(row):
+    """V2 digits cut off; V3 rounded; V3-Small of the table is that of an earlier version, with 1280 channels."""
+    kind, _, minimalistic = row.family.partition(" ")
+    build = {"V2": mobilenet_v2, "V3-Large": mobilenet_v3_large, "V3-Small": mobilenet_v3_small}[kind]
+    more = {"minimalistic": True} if minimalistic else {}
+    macs = build(row.width_multiplier, row.resolution, **more).cost.macs / 1e6
+    if kind == "V3-Small":
+        assert macs < row.million_macs < macs + 14
+    else:
+        assert abs(macs - row.million_macs) < 1
+
+
+def test_no_two_classes_of_the_package_share_a_name():
+    package = Path(successors.__file__).parent
+    names = Counter(
+        node.name
+        for path in package.rglob("*.py")
+        if "exercises" not in path.parts
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 @pytest.mark.parametrize("width_multiplier", [0, -1.0, float("nan"), float("inf")])
