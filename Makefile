@@ -8,7 +8,7 @@ STRICT := $(BIN)/jupyter-book build . -W -n --keep-going --all
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 CPU_OF_ANOTHER_READER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
 
-.PHONY: book test test-slow serve fresh notebooks bench compare retarget release requirements clean
+.PHONY: book test test-slow serve fresh notebooks bench compare retarget release requirements links clean
 
 book: $(READY)
 	$(STRICT)
@@ -45,13 +45,19 @@ retarget: $(READY)  ## make retarget REPOSITORY=https://github.com/someone/fork 
 release: $(READY)  ## make release VERSION=0.2.0: an edition whose pages install its own tag
 	$(BIN)/python scripts/release.py "$(VERSION)"
 
-requirements:
+requirements:  ## resolve requirements.in anew; with PACKAGE=name move that package and leave the others where they are
+	@[ -z "$(PACKAGE)" ] || grep -qi '^$(PACKAGE)==' requirements.txt || \
+	  { echo "PACKAGE=$(PACKAGE) is not in requirements.txt"; exit 1; }
 	$(PYTHON) -m venv $(VENV)-fresh
+	$(if $(PACKAGE),grep -iv '^$(PACKAGE)==' requirements.txt,echo) > $(VENV)-fresh/constraints.txt
 	$(VENV)-fresh/bin/pip install --quiet --upgrade pip
-	$(VENV)-fresh/bin/pip install --quiet -r requirements.in
+	$(VENV)-fresh/bin/pip install --quiet -r requirements.in --constraint $(VENV)-fresh/constraints.txt
 	(echo "# Made by 'make requirements' from requirements.in, for Python 3.11. Do not edit."; \
 	 $(VENV)-fresh/bin/pip freeze --exclude pip | sed "s/+cpu$$//") > requirements.txt
 	rm -rf $(VENV)-fresh
+
+links: $(READY)  ## ask every address outside the book whether it is still there
+	$(BIN)/jupyter-book build . --builder linkcheck --all --path-output _build/links
 
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
