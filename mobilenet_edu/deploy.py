@@ -10,6 +10,7 @@ import copy
 import csv
 import json
 import logging
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,10 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mobilenet_edu import checks
 from mobilenet_edu._flow import Flow
 from mobilenet_edu.blocks import fold_batch_norm
 
@@ -84,11 +87,17 @@ def export_onnx(network: nn.Module, path: str | Path, input_size: tuple[int, int
 
     The file maps "images", a batch of ``input_size`` = (channels, height, width), to "logits". PyTorch's exporter
     folds the batch norms by itself.
+
+    Raises:
+        TypeError: ``network`` is no module, or a number of ``input_size`` no integer.
+        ValueError: ``input_size`` is not (channels, height, width), or not what the network takes; or the network does
+            not have all its numbers in float32, which is what the file promises.
     """
+    network = _ready_to_export(network, input_size)
     batch = torch.export.Dim("batch")
     with _without_notices_to_torch_developers():
         torch.onnx.export(
-            copy.deepcopy(network).eval().cpu(),
+            network,
             (torch.zeros(2, *input_size),),  # one image would fix the batch size to 1
             str(path),
             input_names=["images"],
@@ -125,7 +134,16 @@ def quantize_onnx(
     The largest and smallest number of every map are taken from ``images`` (N, C, H, W), which must look like those that
     the network will see: this is static quantisation. Weights get one scale for each output channel with
     ``per_channel``, or one for the whole layer.
+
+    Raises:
+        TypeError: ``images`` is no tensor of float32, ``per_channel`` no boolean, or ``batch_size`` no integer.
+        ValueError: there are no images, or some have NaN or infinity, or another shape than ``source`` takes;
+            ``source`` is no file of `export_onnx`, has NaN or infinity among its weights, or is quantised already.
     """
+    checks.boolean("per_channel", per_channel)
+    checks.positive("batch_size", batch_size)
+    _check_images(images)
+    _check_source(source, tuple(images.shape[1:]))
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -149,6 +167,63 @@ def quantize_onnx(
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
         )
+
+
+def _ready_to_export(network: nn.Module, input_size: tuple[int, int, int]) -> nn.Module:
+    """A copy of ``network`` in evaluation mode and on the CPU, which has taken images of that size."""
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"network={network!r} must be a built nn.Module, such as MobileNetV1()")
+    if not isinstance(input_size, (tuple, list)) or len(input_size) != 3:
+        raise ValueError(f"input_size={input_size!r} must be (channels, height, width)")
+    for name, value in zip(("channels", "height", "width"), input_size, strict=True):
+        checks.positive(f"input_size's {name}", value)
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        if tensor.dtype != torch.float32 and (tensor.is_floating_point() or tensor.is_complex()):
+            raise ValueError(f"network must be in float32, as network.float() makes it, and {name} has {tensor.dtype}")
+    network = copy.deepcopy(network).eval().cpu()
+    try:
+        with torch.no_grad():
+            network(torch.zeros(1, *input_size))
+    except (RuntimeError, ValueError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"input_size={input_size!r} must be a size that network takes ({reason})") from None
+    return network
+
+
+def _check_images(images: torch.Tensor) -> None:
+    if not isinstance(images, torch.Tensor) or images.dtype != torch.float32:
+        kind = images.dtype if isinstance(images, torch.Tensor) else type(images).__name__
+        raise TypeError(f"images must be a tensor of float32, as the network takes them, and is one of {kind}")
+    if images.dim() != 4 or not images.numel():
+        raise ValueError(f"images has shape {tuple(images.shape)} and must have (N, C, H, W), with at least one image")
+    if not images.isfinite().all():
+        raise ValueError("images must have finite numbers only, and some are NaN or infinite")
+
+
+def _check_source(source: str | Path, image: tuple[int, ...]) -> None:
+    """An ONNX file as `export_onnx` writes it, for images of that shape."""
+    import onnx
+
+    try:
+        graph = onnx.load(source).graph
+    except OSError:
+        raise
+    except Exception as error:  # protobuf's own kind
+        raise ValueError(f"{source} must be an ONNX file, and cannot be read as one ({error})") from None
+    integers = sorted({node.op_type for node in graph.node if re.search("[Qq]uantize|^Q[A-Z]|Integer$", node.op_type)})
+    if integers:
+        raise ValueError(f"{source} must not be quantised already, and has {', '.join(integers)}")
+    if [value.name for value in graph.input] != ["images"] or [value.name for value in graph.output] != ["logits"]:
+        raise ValueError(f'{source} must be a file of export_onnx, which maps "images" to "logits"')
+    kinds = {value.type.tensor_type.elem_type for value in graph.input} | {each.data_type for each in graph.initializer}
+    if kinds & {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE}:
+        raise ValueError(f"{source} must have its numbers in float32, and has others")
+    sides = [side.dim_value for side in graph.input[0].type.tensor_type.shape.dim]
+    if len(sides) != 4 or any(side not in (0, given) for side, given in zip(sides[1:], image, strict=True)):
+        raise ValueError(f"images of shape {image} must have the shape that {source} takes, {tuple(sides[1:])}")
+    for weights in graph.initializer:
+        if weights.data_type == onnx.TensorProto.FLOAT and not np.isfinite(onnx.numpy_helper.to_array(weights)).all():
+            raise ValueError(f"{source} must have finite weights only, and {weights.name} has NaN or infinity")
 
 
 def _was_folded(network: nn.Module, flow: Flow) -> bool:

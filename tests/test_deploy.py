@@ -2,18 +2,22 @@
 
 import copy
 import importlib.util
+import json
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrizations
+from transformers import MobileNetV1Config, MobileNetV1ForImageClassification
 
 from mobilenet_edu import deploy, training
 from mobilenet_edu.blocks import ConvBNReLU, SameConv2d
 from mobilenet_edu.network import ConvMobileNet, MobileNetV1
+from mobilenet_edu.weights import from_checkpoint
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 
@@ -399,6 +403,116 @@ def test_a_network_in_half_precision_is_folded_in_it(dtype):
         assert (folded(images) - exact).abs().max() < 3 * (expected - exact).abs().max()
 
 
+# from a checkpoint to integers
+
+
+def scenes(count, size, seed):
+    """Random smooth pictures in colour, from -1 to 1."""
+    coarse = torch.randn(count, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
+    smooth = torch.nn.functional.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=False)
+    return smooth.clamp(-1, 1)
+
+
+def checkpoint_of(publisher):
+    """Weights that carry a picture to the logits, statistics from batches, under the publisher's names."""
+    torch.manual_seed(5)
+    network = MobileNetV1(50, 0.25, activation=nn.ReLU6)
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight)
+        elif isinstance(part, nn.BatchNorm2d):
+            part.momentum = None  # the average of all batches
+            nn.init.uniform_(part.weight, 0.5, 1.5)
+            nn.init.normal_(part.bias, 0.3, 0.3)
+        elif isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, 0, 0.3)
+    with torch.no_grad():
+        for seed in range(4):
+            network.train()(scenes(16, 128, seed))
+    return under_the_names_of(publisher, network.state_dict())
+
+
+def under_the_names_of(publisher, state):
+    if publisher == "transformers":
+        theirs = MobileNetV1ForImageClassification(MobileNetV1Config(depth_multiplier=0.25, num_labels=50)).state_dict()
+    else:
+        theirs = json.loads((EXPERIMENTS / "results" / "timm_mobilenetv1_100.json").read_text(encoding="utf-8"))
+    return dict(zip(theirs, state.values(), strict=True))  # both list their tensors in the order of the layers
+
+
+@pytest.fixture(scope="module", params=["transformers", "timm"])
+def published(request, tmp_path_factory):
+    """A network that `from_checkpoint` made, folded once and twice, and ONNX files: at one size unfolded."""
+    network = from_checkpoint(checkpoint_of(request.param))
+    once = deploy.fold_batch_norms(network)
+    files = {}
+    for size, each in ((128, once), (224, network), (225, once)):
+        files[size] = tmp_path_factory.mktemp("onnx") / f"{size}.onnx"
+        deploy.export_onnx(each, files[size], (3, size, size))
+    return network, once, deploy.fold_batch_norms(once), files
+
+
+def shapes(network, images):
+    """The shape of every convolution's output."""
+    seen = []
+    hooks = [
+        part.register_forward_hook(lambda part, args, output: seen.append(tuple(output.shape)))
+        for part in network.modules()
+        if isinstance(part, nn.Conv2d)
+    ]
+    with torch.no_grad():
+        network(images)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def test_a_folded_network_of_any_publisher_has_the_same_kinds_of_layers(published):
+    network, once, twice, _ = published
+    kinds = [type(part) for part in network.modules() if not isinstance(part, nn.BatchNorm2d)]
+    for folded in (once, twice):
+        assert [type(part) for part in folded.modules() if type(part) is not nn.Identity] == kinds
+        assert count(folded, nn.BatchNorm2d) == 0
+
+
+@pytest.mark.parametrize("size", [128, 224, 225])
+def test_a_folded_network_of_any_publisher_is_the_same_network_at_every_size(published, size):
+    network, once, twice, _ = published
+    images = scenes(4, size, 100)
+    with torch.no_grad():
+        logits = network(images)
+        assert (logits[0] - logits[1]).abs().max() > 0.5  # they depend on the picture
+        for folded in (once, twice):
+            assert shapes(folded, images) == shapes(network, images)
+            assert (folded(images) - logits).abs().max() < 1e-4 * logits.abs().max()
+            assert torch.equal(folded(images).argmax(1), logits.argmax(1))
+
+
+@pytest.mark.parametrize("size", [128, 224, 225])
+def test_an_exported_network_of_any_publisher_is_the_same_network(published, size):
+    network, _, _, files = published
+    images = scenes(4, size, 101)
+    with torch.no_grad():
+        logits = network(images)
+    exported = deploy.load_onnx(files[size])(images)
+    assert (exported - logits).abs().max() < 1e-4 * logits.abs().max()
+    assert torch.equal(exported.argmax(1), logits.argmax(1))
+
+
+@pytest.mark.parametrize("publisher", ["transformers", "timm"])
+def test_a_trained_network_of_any_publisher_keeps_its_answers_in_integers(publisher, reader, data, tmp_path):
+    """The digit reader under their names, with the habits that it was trained with."""
+    checkpoint = under_the_names_of(publisher, reader.state_dict())
+    network = from_checkpoint(checkpoint, activation=nn.ReLU, epsilon=1e-5, padding="half")
+    deploy.export_onnx(deploy.fold_batch_norms(network), tmp_path / "float.onnx", (1, 32, 32))
+    deploy.quantize_onnx(tmp_path / "float.onnx", tmp_path / "integers.onnx", data.validation.images, per_channel=True)
+    images = data.test.images
+    with torch.no_grad():
+        assert torch.equal(network(images), reader(images))
+        answers = reader(images).argmax(1)
+    assert (deploy.load_onnx(tmp_path / "integers.onnx")(images).argmax(1) == answers).float().mean() > 0.9
+
+
 @pytest.mark.parametrize("batch", [1, 5])
 def test_an_onnx_file_gives_the_logits_of_pytorch_for_any_number_of_images(exported, reader, data, batch):
     images = data.test.images[:batch]
@@ -498,3 +612,142 @@ def test_a_stored_run_comes_out_again():
     assert abs(again.float32 - stored.float32) <= 0.015 * 360
     assert abs(again.per_channel - stored.per_channel) <= 0.03 * 360
     assert (again.per_tensor < 0.3 * 360) == (again.dead_channels > 0)
+
+
+# what would be written wrongly
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("part", ["whole", "stem.conv", "classifier"])
+def test_a_network_that_is_not_in_float32_is_not_exported(dtype, part, tmp_path):
+    network = MobileNetV1(4, 0.25)
+    (network if part == "whole" else network.get_submodule(part)).to(dtype)
+    with pytest.raises(ValueError, match=rf"network must be in float32, .* has {dtype}"):
+        deploy.export_onnx(network, tmp_path / "a.onnx", (3, 32, 32))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("size", "error", "sentence"),
+    [
+        ((32, 32), ValueError, r"input_size=\(32, 32\) must be \(channels, height, width\)"),
+        ((1, 3, 32, 32), ValueError, r"must be \(channels, height, width\)"),
+        (32, ValueError, r"input_size=32 must be \(channels, height, width\)"),
+        ((3, 32, 32.0), TypeError, "input_size's width=32.0 must be an int"),
+        ((3, 0, 32), ValueError, "input_size's height=0 must be at least 1"),
+        ((1, 32, 32), ValueError, r"input_size=\(1, 32, 32\) must be a size that network takes \(.*3 channels"),
+    ],
+)
+def test_a_size_that_the_network_does_not_take_is_not_exported(size, error, sentence, tmp_path):
+    with pytest.raises(error, match=sentence):
+        deploy.export_onnx(MobileNetV1(4, 0.25), tmp_path / "a.onnx", size)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_network_is_not_exported(tmp_path):
+    with pytest.raises(TypeError, match=r"must be a built nn\.Module"):
+        deploy.export_onnx(MobileNetV1, tmp_path / "a.onnx", (3, 32, 32))
+
+
+def with_one(value):
+    images = torch.zeros(2, 1, 32, 32)
+    images[1, 0, 3, 4] = value
+    return images
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "sentence"),
+    [
+        (torch.zeros(0, 1, 32, 32), ValueError, r"shape \(0, 1, 32, 32\) and must have \(N, C, H, W\), with at least"),
+        (torch.zeros(1, 32, 32), ValueError, r"shape \(1, 32, 32\) and must have \(N, C, H, W\)"),
+        (torch.zeros(2, 3, 32, 32), ValueError, r"images of shape \(3, 32, 32\) must have the shape .* \(1, 32, 32\)"),
+        (torch.zeros(2, 1, 16, 32), ValueError, r"images of shape \(1, 16, 32\) must have the shape"),
+        (with_one(float("nan")), ValueError, "finite numbers only"),
+        (with_one(-float("inf")), ValueError, "finite numbers only"),
+        (torch.zeros(2, 1, 32, 32).half(), TypeError, r"tensor of float32, .* one of torch\.float16"),
+        (torch.zeros(2, 1, 32, 32).double(), TypeError, r"tensor of float32, .* one of torch\.float64"),
+        (torch.zeros(2, 1, 32, 32, dtype=torch.uint8), TypeError, r"tensor of float32, .* one of torch\.uint8"),
+        ([], TypeError, "tensor of float32, .* one of list"),
+    ],
+)
+def test_images_from_which_no_range_can_be_read_are_refused(images, error, sentence, exported, tmp_path):
+    with pytest.raises(error, match=sentence):
+        deploy.quantize_onnx(exported, tmp_path / "a.onnx", images, per_channel=True)
+    assert not list(tmp_path.iterdir())
+
+
+def changed(source, target, change):
+    model = onnx.load(source)
+    change(model)
+    onnx.save(model, target)
+    return target
+
+
+def to_half(model):
+    for weights in model.graph.initializer:
+        if weights.data_type == onnx.TensorProto.FLOAT:
+            numbers = onnx.numpy_helper.to_array(weights).astype("float16")
+            weights.CopyFrom(onnx.numpy_helper.from_array(numbers, weights.name))
+
+
+def to_nan(model):
+    weights = next(weights for weights in model.graph.initializer if weights.data_type == onnx.TensorProto.FLOAT)
+    numbers = np.full_like(onnx.numpy_helper.to_array(weights), np.nan)
+    weights.CopyFrom(onnx.numpy_helper.from_array(numbers, weights.name))
+
+
+def renamed(model):
+    model.graph.input[0].name = "x"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [(to_half, "numbers in float32"), (to_nan, "has NaN or infinity"), (renamed, "must be a file of export_onnx")],
+)
+def test_a_file_that_cannot_be_quantised_is_refused(change, sentence, exported, data, tmp_path):
+    source = changed(exported, tmp_path / "source.onnx", change)
+    with pytest.raises(ValueError, match=rf"source\.onnx must .*{sentence}|{sentence}"):
+        deploy.quantize_onnx(source, tmp_path / "a.onnx", data.validation.images, per_channel=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["source.onnx"]
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_a_file_that_is_quantised_already_is_refused(per_channel, integers, data, tmp_path):
+    with pytest.raises(ValueError, match="must not be quantised already, and has DequantizeLinear, QuantizeLinear"):
+        deploy.quantize_onnx(integers[per_channel], tmp_path / "a.onnx", data.validation.images, per_channel=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_whose_integers_an_optimiser_has_joined_is_refused_too(integers, data, tmp_path):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "joined.onnx")
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    onnxruntime.InferenceSession(str(integers[True]), options, providers=["CPUExecutionProvider"])
+    with pytest.raises(ValueError, match=r"must not be quantised already, and has .*QLinearConv"):
+        deploy.quantize_onnx(tmp_path / "joined.onnx", tmp_path / "a.onnx", data.test.images, per_channel=True)
+
+
+def test_what_is_no_onnx_file_is_refused(data, tmp_path):
+    (tmp_path / "notes.onnx").write_bytes(b"no network")
+    with pytest.raises(ValueError, match=r"notes\.onnx must be an ONNX file"):
+        deploy.quantize_onnx(tmp_path / "notes.onnx", tmp_path / "a.onnx", data.test.images, per_channel=True)
+    with pytest.raises(FileNotFoundError):
+        deploy.quantize_onnx(tmp_path / "none.onnx", tmp_path / "a.onnx", data.test.images, per_channel=True)
+
+
+@pytest.mark.parametrize(
+    ("option", "error"), [({"per_channel": 1}, TypeError), ({"per_channel": True, "batch_size": 0}, ValueError)]
+)
+def test_an_option_of_another_kind_is_refused(option, error, exported, data, tmp_path):
+    with pytest.raises(error, match=next(reversed(option))):
+        deploy.quantize_onnx(exported, tmp_path / "a.onnx", data.test.images, **option)
+
+
+def test_a_convolution_of_a_readers_own_class_is_exported_as_it_computes(tmp_path):
+    network = lively(nn.Sequential(Scaled(3, 4, 3), Rectified(4), SameConv2d(4, 4, 3, 2), nn.BatchNorm2d(4)))
+    images = torch.randn(3, 3, 17, 20)
+    deploy.export_onnx(network, tmp_path / "a.onnx", (3, 17, 20))
+    with torch.no_grad():
+        torch.testing.assert_close(deploy.load_onnx(tmp_path / "a.onnx")(images), network(images), rtol=1e-4, atol=1e-4)
