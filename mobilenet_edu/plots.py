@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 
 from mobilenet_edu.architecture import Architecture
 
-__all__ = ["CHANNEL_COLORS", "COLORS", "HATCHES", "annotate_grid", "draw_network", "use_style"]
+__all__ = ["CHANNEL_COLORS", "COLORS", "FAINT", "HATCHES", "INK", "annotate_grid", "draw_network", "use_style"]
 
 # Okabe and Ito's palette, chosen to stay apart under the common forms of colour blindness.
 COLORS = {
@@ -23,8 +23,11 @@ COLORS = {
     "depthwise": "#D55E00",
     "pointwise": "#009E73",
     "classifier": "#CC79A7",
-    "pooling": "#555555",
+    "pooling": "#666666",
 }
+# Text, axes and lines: figures have no paper of their own, and this grey can be read on white and on dark pages.
+INK = "#767676"
+FAINT = INK + "66"
 # One colour per channel, wherever a figure tells channels apart; readable on white and on dark paper.
 CHANNEL_COLORS = ("#1B8A8F", "#B4509A")
 HATCHES = {"standard": "", "depthwise": "//", "pointwise": "..", "classifier": "xx", "pooling": ""}

@@ -111,7 +111,7 @@ def shrink(path: Path) -> tuple[str, int, int]:
     Drawings lose nothing. A photograph, which would stay large, is stored as photographs are.
     """
     with Image.open(path) as image:
-        picture = image.convert("RGB")
+        picture = image.convert("RGBA")  # drawings have no paper
     small = io.BytesIO()
     picture.save(small, "WEBP", lossless=True, method=2)
     if small.tell() > PHOTOGRAPH:
