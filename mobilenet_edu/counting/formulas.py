@@ -66,13 +66,15 @@ def register_macs(operation: Any) -> Callable[[Callable[..., int]], Callable[...
     return register
 
 
-def tensors(values: Iterable[Any]) -> Iterator[torch.Tensor]:
+def tensors(values: Iterable[Any]) -> list[torch.Tensor]:
     """The tensors among ``values``, those in lists and tuples too."""
+    found = []
     for value in values:
         if isinstance(value, torch.Tensor):
-            yield value
+            found.append(value)
         elif isinstance(value, (list, tuple)):
-            yield from tensors(value)
+            found += tensors(value)
+    return found
 
 
 def _formula(*names: str) -> Callable[[Formula], Formula]:

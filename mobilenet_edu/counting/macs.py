@@ -16,16 +16,18 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mobilenet_edu.cost import Cost
-from mobilenet_edu.counting.formulas import Product, register_macs, rule, tensors
+from mobilenet_edu.counting.formulas import Product, Rule, register_macs, rule, tensors
 from mobilenet_edu.counting.running import (
+    State,
     check,
     check_model,
+    check_size,
     image_for,
     left_as_it_was,
     run_once,
     without_numpy,
 )
-from mobilenet_edu.counting.shapes import shape_rule
+from mobilenet_edu.counting.shapes import ShapeRule, shape_rule
 
 __all__ = ["check", "count_cost", "register_macs", "run_once"]
 
@@ -58,21 +60,24 @@ def count_cost(model: nn.Module, input_size: tuple[int, int, int] | None = None,
     >>> count_cost(nn.Conv2d(3, 8, 3, bias=False), (3, 6, 6))
     Cost(params=216, macs=3456, input_elements=108, output_elements=128)
     """
-    check_model(model)
+    state = check_model(model)
     if (input_size is None) == (input_data is None):
         raise ValueError("give input_size=(channels, height, width), or input_data, what the model is called with")
     if input_data is None:
-        check(model, input_size)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    return Cost(params=parameters) + _counted(
-        model, lambda on_shapes: _arguments(model, input_size, input_data, on_shapes)
-    )
+        check_size(input_size)
+    parameters = sum(parameter.numel() for parameter in state.parameters)
+    for on_shapes in (True, False):
+        args, kwargs = _arguments(state, input_size, input_data, on_shapes)
+        counter = _MacCounter(state, on_shapes)
+        if counter.sees(lambda: model(*args, **kwargs)):  # noqa: B023
+            return Cost(parameters, counter.macs, counter.read, counter.written)
+    raise AssertionError("a pass with numbers returns or raises")
 
 
-def _arguments(model: nn.Module, input_size: Any, input_data: Any, on_shapes: bool) -> tuple[list, dict[str, Any]]:
+def _arguments(state: State, input_size: Any, input_data: Any, on_shapes: bool) -> tuple[list, dict[str, Any]]:
     """What the model is called with: shapes, or copies that it may change."""
     if input_data is None:
-        return [image_for(model, input_size, "meta" if on_shapes else None)], {}
+        return [image_for(state, input_size, "meta" if on_shapes else None)], {}
     data = _copied(input_data, on_shapes)
     if isinstance(data, dict):
         return [], data
@@ -89,22 +94,6 @@ def _copied(values: Any, on_shapes: bool) -> Any:
     return values
 
 
-def _counted(model: nn.Module, arguments: Callable[[bool], tuple[list, dict[str, Any]]]) -> Cost:
-    for on_shapes in (True, False):
-        counter = _MacCounter(model, on_shapes)
-        args, kwargs = arguments(on_shapes)
-        try:
-            with left_as_it_was(model), without_numpy(counter.refuse), counter.watching(), torch.no_grad():
-                model(*args, **kwargs)
-            return counter.cost
-        except Exception:
-            if counter.refused:  # TorchScript and others hide who raised what
-                raise NotImplementedError(counter.refused) from None
-            if not on_shapes:
-                raise
-    raise AssertionError("the second pass returns or raises")
-
-
 class _ValueAskedError(Exception):
     """The model's code wants to know a number, and there are only shapes."""
 
@@ -116,17 +105,36 @@ class _MacCounter(TorchDispatchMode):
     is computed from them alone becomes a shape too, unless it is small.
     """
 
-    def __init__(self, model: nn.Module, on_shapes: bool) -> None:
+    def __init__(self, state: State, on_shapes: bool) -> None:
         super().__init__()
-        self.on_shapes = on_shapes
+        self.state, self.on_shapes = state, on_shapes
+        self.macs = self.read = self.written = 0
         self.refused = ""
-        self.cost = Cost()
-        self.model = model
+        self.rules: dict[int, tuple[Rule, ShapeRule]] = {}
         self.constants: dict[int, torch.UntypedStorage] = {}  # storages that do not depend on the input
         self.kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-        for tensor in (*model.parameters(), *model.buffers()):
+        for tensor in state.parameters + state.buffers:
             if tensor.is_meta or not on_shapes:
                 self.is_constant(tensor)
+
+    def sees(self, run: Callable[[], Any]) -> bool:
+        """Watches one pass; False says that shapes were not enough for it."""
+        try:
+            with (
+                left_as_it_was(self.state, not self.on_shapes),
+                without_numpy(self.refuse),
+                self.keeping(),
+                torch.no_grad(),
+                self,
+            ):
+                run()
+        except Exception:
+            if self.refused:  # TorchScript and others hide who raised what
+                raise NotImplementedError(self.refused) from None
+            if self.on_shapes:
+                return False
+            raise
+        return True
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -149,14 +157,14 @@ class _MacCounter(TorchDispatchMode):
         )
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
+    def keeping(self) -> Iterator[None]:
+        """Puts back the numbers of the parameters and buffers that the pass changed."""
         try:
-            with self:
-                yield
+            yield
         finally:
             with torch.no_grad():
-                for parameter, value in self.kept.values():
-                    parameter.copy_(value)
+                for tensor, value in self.kept.values():
+                    tensor.copy_(value)
 
     def refuse(self, name: str) -> None:
         self.refused = f"count_cost does not know how many MACs {name} needs, so it would count too few" + (
@@ -166,15 +174,18 @@ class _MacCounter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
-        if not isinstance(func, torch._ops.OpOverload):
-            self.refuse(str(func))
-        of = rule(func)
+        found = self.rules.get(id(func))
+        if found is None:
+            if not isinstance(func, torch._ops.OpOverload):
+                self.refuse(str(func))
+            found = self.rules[id(func)] = (rule(func), shape_rule(func))
+        of, shapes = found
         if of.refused:
             self.refuse(str(func))
         if of.composite:  # torch.inference_mode hands over whole functions, which are made of several operations
             with self:
                 return func.decompose(*args, **kwargs)
-        output = self.run(func, args, kwargs)
+        output = self.run(func, shapes, args, kwargs)
         if of.formula:
             self.add(func, of.formula(output, *args, **kwargs), [*args, *kwargs.values()])
         return output
@@ -183,38 +194,40 @@ class _MacCounter(TorchDispatchMode):
         if any(t.layout not in _DENSE or t.is_nested for t in tensors(values)):
             self.refuse(f"{func} of sparse or nested tensors")
         for macs, factors, written in products:
-            read = sum(f if isinstance(f, int) else f.numel() * self.is_input(f) for f in factors)
-            self.cost += Cost(0, macs, read, written)
+            self.macs += macs
+            self.read += sum(f if isinstance(f, int) else f.numel() * self.is_input(f) for f in factors)
+            self.written += written
 
-    def run(self, func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
-        given = list(tensors((*args, *kwargs.values())))
-        depends = any(map(self.is_input, given)) and not shape_rule(func).fills
+    def run(self, func: Any, shapes: ShapeRule, args: tuple, kwargs: dict[str, Any]) -> Any:
+        given = tensors((*args, *kwargs.values()) if kwargs else args)
+        written = shapes.written(args, kwargs) if shapes.positions else ()
+        depends = not shapes.fills and any(map(self.is_input, given))
         if self.on_shapes:
-            output = self.run_on_shapes(func, args, kwargs, given)
+            output = self.run_on_shapes(func, shapes, args, kwargs, given, written)
         else:
-            self.keep(func, args, kwargs)
+            self.keep(written)
             output = func(*args, **kwargs)
-        if depends and self.constants:
-            for written in shape_rule(func).written(args, kwargs):
-                if written.layout is torch.strided:
-                    self.constants.pop(written.untyped_storage()._cdata, None)
-        elif not depends:
+        if not depends:
             for tensor in tensors([output]):
                 if tensor.is_meta or not self.on_shapes:
                     self.is_constant(tensor)
+        elif self.constants:
+            for tensor in written:
+                if tensor.layout is torch.strided:
+                    self.constants.pop(tensor.untyped_storage()._cdata, None)
         return output
 
-    def run_on_shapes(self, func: Any, args: tuple, kwargs: dict[str, Any], given: list[torch.Tensor]) -> Any:
-        of = shape_rule(func)
-        written = of.written(args, kwargs)
+    def run_on_shapes(
+        self, func: Any, shapes: ShapeRule, args: tuple, kwargs: dict[str, Any], given: list, written: Iterable
+    ) -> Any:
         if not any(t.is_meta for t in given):
             small = sum(t.numel() for t in given) <= _SMALL
-            if func.is_view or written or small or not given:
-                self.keep(func, args, kwargs)
+            if func.is_view or written or small:
+                self.keep(written)
                 return func(*args, **kwargs)
-        elif of.asks or any(not t.is_meta for t in written):
+        elif shapes.asks or not all(t.is_meta for t in written):
             raise _ValueAskedError
-        output = of.shape(*args, **kwargs) if of.shape else NotImplemented
+        output = shapes.shape(*args, **kwargs) if shapes.shape else NotImplemented
         if output is NotImplemented:
             kwargs = {name: _shapes_of(value) for name, value in kwargs.items()}
             if kwargs.get("device") is not None:
@@ -222,20 +235,20 @@ class _MacCounter(TorchDispatchMode):
             output = func(*_shapes_of(args), **kwargs)
         return output
 
-    def keep(self, func: Any, args: tuple, kwargs: dict[str, Any]) -> None:
-        """Keep the parameters that the model's code is about to change."""
-        for tensor in shape_rule(func).written(args, kwargs):
+    def keep(self, written: Iterable[torch.Tensor]) -> None:
+        """Keep the numbers of parameters and buffers that are about to change."""
+        for tensor in written:
             if not tensor.is_meta and tensor.layout is torch.strided:
-                for parameter in self.parameters_in.get(tensor.untyped_storage()._cdata, ()):
-                    self.kept.setdefault(id(parameter), (parameter, parameter.detach().clone()))
+                for owner in self.owners.get(tensor.untyped_storage()._cdata, ()):
+                    self.kept.setdefault(id(owner), (owner, owner.detach().clone()))
 
     @cached_property
-    def parameters_in(self) -> dict[int, list[nn.Parameter]]:
-        """The parameters by the storage that they lie in."""
-        found: dict[int, list[nn.Parameter]] = {}
-        for parameter in self.model.parameters():
-            if parameter.layout is torch.strided:
-                found.setdefault(parameter.untyped_storage()._cdata, []).append(parameter)
+    def owners(self) -> dict[int, list[torch.Tensor]]:
+        """The parameters and buffers by the storage that they lie in."""
+        found: dict[int, list[torch.Tensor]] = {}
+        for tensor in self.state.parameters + self.state.buffers:
+            if tensor.layout is torch.strided:
+                found.setdefault(tensor.untyped_storage()._cdata, []).append(tensor)
         return found
 
 

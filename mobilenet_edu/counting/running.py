@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from threading import get_ident
 from typing import Any
@@ -21,56 +22,83 @@ __all__ = ["check", "run_once"]
 def check(model: nn.Module, input_size: tuple[int, int, int]) -> None:
     """Refuse what is no model or no size, in a sentence that says why."""
     check_model(model)
+    check_size(input_size)
+
+
+def check_size(input_size: tuple[int, int, int]) -> None:
     if not isinstance(input_size, (tuple, list)) or len(input_size) != 3:
         raise ValueError(f"input_size={input_size!r} must be (channels, height, width)")
     for name, value in zip(("channels", "height", "width"), input_size, strict=True):
         positive(f"input_size's {name}", value)
 
 
-def check_model(model: nn.Module) -> None:
+def check_model(model: nn.Module) -> State:
     if not isinstance(model, nn.Module):
         raise TypeError(f"model={model!r} must be a built nn.Module, such as MobileNetV1()")
-    if any(is_lazy(parameter) for parameter in (*model.parameters(), *model.buffers())):
+    state = State(model)
+    if any(map(is_lazy, state.parameters + state.buffers)):
         raise ValueError("model must have all its shapes: call it once, so that its lazy layers see an input")
+    return state
 
 
 def run_once(model: nn.Module, input_size: tuple[int, int, int]) -> None:
     """One black image through ``model`` in evaluation mode, for whoever watches."""
-    with left_as_it_was(model), torch.no_grad():
-        model(image_for(model, input_size))
+    state = State(model)
+    with left_as_it_was(state), torch.no_grad():
+        model(image_for(state, input_size))
 
 
-def image_for(model: nn.Module, input_size: tuple[int, int, int], device: str | None = None) -> torch.Tensor:
+def image_for(state: State, input_size: tuple[int, int, int], device: str | None = None) -> torch.Tensor:
     """A black image of the type that the model's numbers have, where they are or on another device."""
-    numbers = (tensor for tensor in (*model.parameters(), *model.buffers()) if is_number(tensor))
-    like = next(numbers, torch.zeros(()))
+    like = next(filter(_is_number, state.parameters + state.buffers), torch.zeros(()))
     return torch.zeros(1, *input_size, dtype=like.dtype, device=device or like.device)
 
 
-def is_number(tensor: torch.Tensor) -> bool:
+def _is_number(tensor: torch.Tensor) -> bool:
     return tensor.is_floating_point() or tensor.is_complex()
 
 
+class State:
+    """What a model consists of, collected in one walk (``model.parameters()`` walks it anew each time)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        found, waiting = {}, [model]
+        while waiting:
+            module = waiting.pop()
+            if id(module) not in found:
+                found[id(module)] = module
+                waiting.extend(child for child in module._modules.values() if child is not None)
+        self.modules: list[nn.Module] = list(found.values())
+        self.parameters: list[nn.Parameter] = _different(module._parameters for module in self.modules)
+        self.buffers: list[torch.Tensor] = _different(module._buffers for module in self.modules)
+
+
+def _different(tensors: Iterable[Any]) -> list[Any]:
+    return list({id(t): t for named in tensors for t in named.values() if t is not None}.values())
+
+
 @contextmanager
-def left_as_it_was(model: nn.Module, training: bool = False) -> Iterator[None]:
+def left_as_it_was(state: State, with_values: bool = True, training: bool = False) -> Iterator[None]:
     """Everything that a pass may change comes back: modes, attributes, buffers, gradients and random states.
 
-    The modules' own ``train`` and ``eval`` are not called: some merge weights there, or refuse.
+    The modules' own ``train`` and ``eval`` are not called: some merge weights there, or refuse. Without values, the
+    numbers in buffers are left to the caller.
     """
-    modules = list(model.modules())
-    modes = [(module, module.training) for module in modules if hasattr(module, "training")]
-    attributes = [saved for module in modules for saved in _attributes(module)]
-    values = [(buffer, buffer.clone()) for buffer in model.buffers() if not buffer.is_meta]
-    parameters = [(parameter, parameter.data, parameter.grad) for parameter in model.parameters()]
+    modes = [(module, module.training) for module in state.modules if hasattr(module, "training")]
+    attributes, empty = _attributes(state.modules)
+    values = [(buffer, buffer.clone()) for buffer in state.buffers if with_values and not buffer.is_meta]
+    parameters = [(parameter, parameter.data, parameter.grad) for parameter in state.parameters]
     with _random_states(), _untraced():
         try:
             for module, _ in modes:
                 module.training = training
             yield
         finally:
+            for container in filter(None, empty):
+                container.clear()
             for container, before in attributes:
                 container.clear()
-                (container.extend if isinstance(container, list) else container.update)(before)
+                (container.extend if hasattr(container, "extend") else container.update)(before)
             for module, mode in modes:
                 module.training = mode
             with torch.no_grad():
@@ -79,15 +107,26 @@ def left_as_it_was(model: nn.Module, training: bool = False) -> Iterator[None]:
             for parameter, data, gradient in parameters:
                 if parameter.data_ptr() != data.data_ptr():
                     parameter.data = data
-                parameter.grad = gradient
+                if parameter.grad is not gradient:
+                    parameter.grad = gradient
 
 
-def _attributes(module: nn.Module) -> Iterator[tuple[Any, Any]]:
-    """The module's attributes and the lists, sets and dictionaries among them, each with a copy of its contents."""
-    yield module.__dict__, dict(module.__dict__)
-    for value in module.__dict__.values():
-        if isinstance(value, (list, set, dict)):
-            yield value, type(value)(value) if type(value) in (list, set, dict) else dict(value)
+_CONTAINERS = {dict, OrderedDict, defaultdict, list, set, deque}
+
+
+def _attributes(modules: list[nn.Module]) -> tuple[list[tuple[Any, Any]], list[Any]]:
+    """The modules' attributes and the containers among them with what they hold, and those that hold nothing."""
+    filled, empty = [], []
+    for module in modules:
+        own = module.__dict__
+        filled.append((own, own.copy()))
+        for value in own.values():
+            if type(value) in _CONTAINERS:
+                if value:
+                    filled.append((value, value.copy()))
+                else:
+                    empty.append(value)
+    return filled, empty
 
 
 @contextmanager
