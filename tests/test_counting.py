@@ -1,7 +1,10 @@
 """count_cost against the calculators, against torch's own counter, and as a good guest in somebody's model."""
 
 import dataclasses
+import random
 import re
+import subprocess
+import sys
 from copy import deepcopy
 
 import numpy as np
@@ -9,12 +12,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from mobilenet_edu.architecture import conv_mobilenet, mobilenet_v1, shallow_mobilenet
 from mobilenet_edu.cost import Cost, conv2d_cost, linear_cost, pointwise_conv2d_cost
-from mobilenet_edu.counting import count_cost, register_macs
-from mobilenet_edu.counting.formulas import FORMULAS
+from mobilenet_edu.counting import count_cost, register_macs, training_macs
+from mobilenet_edu.counting.formulas import FORMULAS, tensors
 from mobilenet_edu.network import ConvMobileNet, MobileNet, MobileNetV1, ShallowMobileNet
 
 
@@ -579,6 +583,154 @@ def test_the_model_is_left_as_it_was(failing):
     assert torch.equal(torch.get_rng_state(), random_state)
     assert torch.equal(model[0].conv.weight.grad, torch.ones(1, 1, 1, 1))
     assert not any(module._forward_hooks for module in model.modules())
+
+
+class OneByOne(nn.Module):
+    """A grouped convolution as one ordinary convolution a group, which PyTorch's own counter counts right."""
+
+    def __init__(self, grouped):
+        super().__init__()
+        self.groups, self.settings = grouped.groups, (grouped.stride, grouped.padding, grouped.dilation)
+        self.weights = nn.ParameterList(grouped.weight.detach().chunk(grouped.groups))
+
+    def forward(self, x):
+        parts = zip(x.chunk(self.groups, 1), self.weights, strict=True)
+        return torch.cat([F.conv2d(part, weight, None, *self.settings) for part, weight in parts], 1)
+
+
+def torch_step(model, image):
+    """Half of what FlopCounterMode says about forward and backward."""
+    with FlopCounterMode(display=False) as counter:
+        model(image).sum().backward()
+    return counter.get_total_flops() // 2
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_a_training_step_of_grouped_layers_agrees_with_one_convolution_a_group(groups):
+    model = nn.Sequential(
+        nn.Conv2d(4, 8, 3, 2, 1, groups=groups, bias=False),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3, padding=1, groups=2 * groups, bias=False),
+        nn.Flatten(),
+        nn.Linear(8 * 16, 3),
+    )
+    apart = nn.Sequential(*(OneByOne(layer) if isinstance(layer, nn.Conv2d) else layer for layer in model))
+    assert training_macs(model, (4, 8, 8)) == torch_step(apart, torch.zeros(1, 4, 8, 8))
+
+
+def test_a_training_step_of_attention_and_transposed_layers_agrees_with_torch():
+    conv = nn.Sequential(nn.ConvTranspose2d(3, 4, 3, 2), nn.SiLU(True), nn.ConvTranspose2d(4, 2, 3))
+    assert training_macs(conv, (3, 8, 8)) == torch_step(conv, IMAGE)
+    layer = nn.Sequential(nn.Flatten(0, 1), nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True))
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        assert training_macs(layer, (3, 8, 8)) == torch_step(layer, IMAGE)
+
+
+def test_a_step_of_mobilenet_costs_three_passes_less_its_first_layer():
+    network, layers = MobileNetV1(10, 0.25), mobilenet_v1(0.25, 64, 10).layers
+    before = [parameter.clone() for parameter in network.parameters()]
+    forward = count_cost(network, (3, 64, 64)).macs
+    assert training_macs(network, (3, 64, 64)) == 3 * forward - layers[0].cost.macs
+    assert training_macs(network, (3, 32, 32)) > 0  # ends in maps of one position
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(map(torch.equal, network.parameters(), before))
+    assert network.training
+
+
+def test_frozen_parameters_cost_no_gradient():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.Conv2d(8, 4, 3, bias=False))
+    first, second = (count_cost(model[:1], (3, 8, 8)).macs, count_cost(model[1:], (8, 6, 6)).macs)
+    assert training_macs(model, (3, 8, 8)) == 2 * first + 3 * second
+    model[0].requires_grad_(False)
+    assert training_macs(model, (3, 8, 8)) == first + 2 * second
+    model.requires_grad_(False)
+    assert training_macs(model, (3, 8, 8)) == first + second
+
+
+def test_a_step_on_shapes_and_one_with_numbers_cost_the_same():
+    class Curious(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = nn.Sequential(nn.Conv2d(4, 8, 3, groups=2), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3))
+
+        def forward(self, x):
+            return self.model(x) if float(x.sum()) == 0 else None
+
+    model = Curious()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert training_macs(model, (4, 8, 8)) == training_macs(model.model, (4, 8, 8)) > 0
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+class Leaving(nn.Module):
+    """Leaves traces wherever a pass can: attributes, containers, parameters, Python's and NumPy's random states."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4, 4))
+        self.cache, self.seen, self.settings = None, [], {"calls": 0}
+
+    def forward(self, x):
+        if self.cache is None:
+            self.cache = torch.arange(4, device=x.device) * x.mean()
+        self.seen.append(x)
+        self.settings["calls"] += 1
+        with torch.no_grad():
+            self.weight.clamp_(max=0.5)
+        random.random()
+        np.random.rand()
+        return (x @ self.weight) + (0 if self.settings["calls"] else float(x.sum()))
+
+
+@pytest.mark.parametrize("with_numbers", [False, True])
+def test_a_pass_leaves_no_trace(with_numbers):
+    model = Leaving()
+    hook = model.register_forward_hook(lambda *_: None)
+    states = random.getstate(), np.random.get_state()[2]
+    assert count_cost(Asking(model) if with_numbers else model, (1, 4, 4)).macs == 64
+    assert (model.cache, model.seen, model.settings) == (None, [], {"calls": 0})
+    assert torch.equal(model.weight, torch.ones(4, 4))
+    assert (random.getstate(), np.random.get_state()[2]) == states
+    assert list(model._forward_hooks) == [hook.id]
+    assert training_macs(nn.Sequential(nn.Linear(4, 4), model), (1, 4, 4)) > 0
+    assert model.seen == []
+
+
+def test_a_model_whose_eval_refuses_or_merges_is_not_asked_to():
+    class Merging(nn.Linear):
+        def train(self, mode=True):
+            raise AssertionError("called")
+
+    assert count_cost(Merging(4, 4), (1, 4, 4)).macs == 64
+
+
+def test_the_first_count_of_a_process_imports_nothing():
+    code = (
+        "import sys, torch\n"
+        "from mobilenet_edu.counting import count_cost\n"
+        "from mobilenet_edu.network import MobileNetV1\n"
+        "network, before = MobileNetV1(10, 0.25), set(sys.modules)\n"
+        "count_cost(network, (3, 32, 32))\n"
+        "assert set(sys.modules) == before, set(sys.modules) - before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_counting_allocates_no_maps_and_computes_no_numbers():
+    class Watching(TorchDispatchMode):
+        largest = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            result = func(*args, **(kwargs or {}))
+            for tensor in tensors([result]):
+                self.largest = max(self.largest, 0 if tensor.is_meta else tensor.numel())
+            return result
+
+    network = MobileNetV1(10, 0.25)
+    with Watching() as watching:
+        assert count_cost(network, (3, 512, 512)).macs > 0
+    assert watching.largest <= 2**18  # the largest weight; maps have 4 million elements
 
 
 def test_any_module_built_from_an_architecture_is_a_mobilenet():

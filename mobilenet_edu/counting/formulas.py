@@ -67,13 +67,15 @@ def register_macs(operation: Any) -> Callable[[Callable[..., int]], Callable[...
 
 
 def tensors(values: Iterable[Any]) -> list[torch.Tensor]:
-    """The tensors among ``values``, those in lists and tuples too."""
+    """The tensors among ``values``, those in lists, tuples and dictionaries too."""
     found = []
     for value in values:
         if isinstance(value, torch.Tensor):
             found.append(value)
         elif isinstance(value, (list, tuple)):
             found += tensors(value)
+        elif isinstance(value, dict):
+            found += tensors(value.values())
     return found
 
 

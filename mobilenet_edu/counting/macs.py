@@ -29,7 +29,7 @@ from mobilenet_edu.counting.running import (
 )
 from mobilenet_edu.counting.shapes import ShapeRule, shape_rule
 
-__all__ = ["check", "count_cost", "register_macs", "run_once"]
+__all__ = ["check", "count_cost", "register_macs", "run_once", "training_macs"]
 
 _SMALL = 4096  # numbers that are computed all the same, so that code which asks for them gets them
 
@@ -72,6 +72,44 @@ def count_cost(model: nn.Module, input_size: tuple[int, int, int] | None = None,
         if counter.sees(lambda: model(*args, **kwargs)):  # noqa: B023
             return Cost(parameters, counter.macs, counter.read, counter.written)
     raise AssertionError("a pass with numbers returns or raises")
+
+
+def training_macs(model: nn.Module, input_size: tuple[int, int, int]) -> int:
+    """MACs of one training step on one image: forward and backward.
+
+    Backward, a convolution or a linear layer costs its forward MACs once more for the gradient of its weight, and once
+    more for that of its input. What needs no gradient costs nothing: the image, so that the first layer costs twice its
+    forward MACs and not three times, and parameters with ``requires_grad=False``. Updating the weights is no MAC. The
+    model runs in training mode, its batch norms apart, which could not normalise a map of one position. It is left as
+    it was.
+
+    Arguments and errors are those of `count_cost`.
+
+    >>> training_macs(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)), (3, 6, 6))  # 2 * 3456 + 3 * 2304
+    13824
+    """
+    check(model, input_size)
+    state = State(model)
+    for on_shapes in (True, False):
+        counter = _MacCounter(state, on_shapes)
+        image = image_for(state, input_size, "meta" if on_shapes else None)
+        if counter.sees(lambda: _step(model, state, image), training=True):  # noqa: B023
+            return counter.macs
+    raise AssertionError("a pass with numbers returns or raises")
+
+
+def _step(model: nn.Module, state: State, image: torch.Tensor) -> None:
+    """Forward and backward, with parameters where the image is."""
+    for module in state.modules:
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.training = False
+    if image.is_meta:
+        state.to_meta()
+    wanted = [weight for module in state.modules for weight in module._parameters.values() if weight is not None]
+    wanted = [weight for weight in wanted if weight.requires_grad]
+    results = [result for result in tensors([model(image)]) if result.requires_grad]
+    if results:
+        torch.autograd.grad([result.sum() for result in results], wanted, allow_unused=True)
 
 
 def _arguments(state: State, input_size: Any, input_data: Any, on_shapes: bool) -> tuple[list, dict[str, Any]]:
@@ -117,14 +155,14 @@ class _MacCounter(TorchDispatchMode):
             if tensor.is_meta or not on_shapes:
                 self.is_constant(tensor)
 
-    def sees(self, run: Callable[[], Any]) -> bool:
+    def sees(self, run: Callable[[], Any], training: bool = False) -> bool:
         """Watches one pass; False says that shapes were not enough for it."""
         try:
             with (
-                left_as_it_was(self.state, not self.on_shapes),
+                left_as_it_was(self.state, not self.on_shapes, training),
                 without_numpy(self.refuse),
                 self.keeping(),
-                torch.no_grad(),
+                torch.set_grad_enabled(training),
                 self,
             ):
                 run()

@@ -72,6 +72,19 @@ class State:
         self.parameters: list[nn.Parameter] = _different(module._parameters for module in self.modules)
         self.buffers: list[torch.Tensor] = _different(module._buffers for module in self.modules)
 
+    def to_meta(self) -> None:
+        """Give each module shapes without numbers in the place of its parameters and buffers."""
+        shapes = {id(tensor): tensor.detach().to("meta") for tensor in self.parameters + self.buffers}
+        for module in self.modules:
+            for name, parameter in module._parameters.items():
+                if parameter is not None:
+                    shape = shapes[id(parameter)]
+                    shape = shape if isinstance(shape, nn.Parameter) else nn.Parameter(shape, parameter.requires_grad)
+                    module._parameters[name] = shapes[id(parameter)] = shape
+            for name, buffer in module._buffers.items():
+                if buffer is not None:
+                    module._buffers[name] = shapes[id(buffer)]
+
 
 def _different(tensors: Iterable[Any]) -> list[Any]:
     return list({id(t): t for named in tensors for t in named.values() if t is not None}.values())
