@@ -1,13 +1,18 @@
 """The data behind the figures of chapter 9, and what its text says about the stored times, on whatever machine."""
 
+import platform
 from fractions import Fraction
 from statistics import median
 
 import numpy as np
 import pytest
+import torch
 from drawn import figures
+from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from mobilenet_edu.architecture import conv_mobilenet, mobilenet_v1
+from mobilenet_edu.network import MobileNetV1
 from mobilenet_edu.timing import stored_times
 
 
@@ -207,3 +212,25 @@ def test_a_call_weighs_more_in_the_last_depthwise_layer_than_in_the_first(times)
     timings = times.layers("separable", channels_last=True, kept=True)
     first, *_, last = (each for each in timings if each.layer.kind == "depthwise")
     assert last.timing.median < first.timing.median
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64") or not torch.backends.mkldnn.is_available(),
+    reason="which kernel computes what is told of x86 with oneDNN",
+)
+@pytest.mark.parametrize(
+    ("threads", "images", "side", "own"), [(1, 1, 112, 13), (1, 15, 32, 13), (1, 16, 32, 0), (2, 1, 224, 0)]
+)
+def test_pytorchs_own_kernel_computes_pointwise_layers_of_few_images_on_one_thread(threads, images, side, own):
+    network, before = MobileNetV1(10).eval(), torch.get_num_threads()
+    pointwise = [part for part in network.modules() if isinstance(part, nn.Conv2d) and part.kernel_size == (1, 1)]
+    assert len(pointwise) == 13
+    torch.set_num_threads(threads)
+    try:
+        with torch.inference_mode(), profile(activities=[ProfilerActivity.CPU]) as seen:
+            network(torch.zeros(images, 3, side, side))
+    finally:
+        torch.set_num_threads(before)
+    calls = {event.key: event.count for event in seen.key_averages()}
+    assert calls.get("aten::_slow_conv2d_forward", 0) == own
+    assert calls["aten::mkldnn_convolution"] == 27 - own
