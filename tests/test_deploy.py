@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from torch import nn
@@ -527,6 +528,15 @@ def test_an_onnx_file_is_one_valid_file_with_an_open_batch_and_without_batch_nor
     for value in (*model.graph.input, *model.graph.output):
         assert value.type.tensor_type.shape.dim[0].dim_param == "batch"
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
+
+
+@pytest.mark.parametrize(("asked", "threads"), [({}, 1), ({"threads": 1}, 1), ({"threads": 2}, 2)])
+def test_onnxruntime_gets_as_many_threads_as_are_asked_for(exported, monkeypatch, asked, threads):
+    sessions = []
+    make = onnxruntime.InferenceSession
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *a, **k: sessions.append(make(*a, **k)) or sessions[0])
+    deploy.load_onnx(exported, **asked)
+    assert sessions[0].get_session_options().intra_op_num_threads == threads
 
 
 def test_a_network_in_training_mode_is_exported_in_evaluation_mode_and_stays_in_training(tmp_path, capfd):

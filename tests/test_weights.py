@@ -547,6 +547,19 @@ def test_a_picture_is_cropped_to_its_middle_and_scaled():
     assert prepare(torch.zeros(8, 8, 3, dtype=torch.uint8), 8).unique().tolist() == [-1]
 
 
+@pytest.mark.parametrize(("shorter", "side"), [(11, 10), (12, 10), (13, 11), (15, 13), (18, 16), (1, 1)])
+def test_a_square_of_seven_eighths_is_rounded_to_the_nearest_pixel(shorter, side):
+    top = (shorter - side) // 2
+    picture = torch.zeros(shorter, shorter + 4, 3, dtype=torch.uint8)
+    picture[top : top + side, top + 2 : top + 2 + side] = 255
+    assert prepare(picture, side).unique().tolist() == [1]
+    picture[top, top + 2] = 0  # its first corner belongs to it
+    assert prepare(picture, side)[0, 0, 0, 0] == -1
+    picture[top, top + 2] = 255
+    picture[top + side - 1, top + 1 + side] = 0  # and its last
+    assert prepare(picture, side)[0, 0, -1, -1] == -1
+
+
 def test_a_picture_is_prepared_as_transformers_prepares_it():
     """They resize the whole picture and then cut; rounding to integers in between leaves a small difference."""
     pytest.importorskip("transformers.models.mobilenet_v1.image_processing_pil_mobilenet_v1")
