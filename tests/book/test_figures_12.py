@@ -1,5 +1,7 @@
 """The data behind the figures of chapter 12, held against other ways to get them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mobilenet_edu import paper, successors
-from mobilenet_edu.network import MobileNetV1
+from mobilenet_edu.architecture import Block, chain
+from mobilenet_edu.network import MobileNet, MobileNetV1
 
 
 @pytest.fixture(scope="module")
@@ -56,27 +59,27 @@ def test_relu_in_pytorch_lets_the_same_channels_live(chapter):
     assert ((output > 0).numpy() == alive).all()
 
 
-def test_each_bar_is_a_map_that_the_built_network_writes(chapter):
-    widths = []
-    with torch.device("meta"):
-        network = MobileNetV1().eval()
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d):
-                module.register_forward_hook(lambda *call: widths.append(call[2].shape[1]))
-        network(torch.empty(1, 3, 224, 224))
-    top, bottom = chapter["fig-v2-widths"]["axes"]
-    drawn = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in top.patches}
-    assert [drawn[place] for place in sorted(drawn)] == widths
-    transformers = pytest.importorskip("transformers")
-    theirs = []
-    with torch.device("meta"):
-        network = transformers.MobileNetV2Model(transformers.MobileNetV2Config(tf_padding=False)).eval()
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d):
-                module.register_forward_hook(lambda *call: theirs.append(call[2].shape[1]))
-        network(torch.empty(1, 3, 224, 224))
-    drawn = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in bottom.patches}
-    assert [drawn[place] for place in sorted(drawn)] == theirs
+def test_each_place_of_a_universal_block_is_a_layer_that_is_built(chapter):
+    seen = chapter["fig-universal"]
+    built = {
+        name: [(conv.kernel_size[0], conv.groups > 1) for conv in layers.modules() if isinstance(conv, nn.Conv2d)]
+        for name, layers in ((name, block_of(block)) for name, block in seen["choices"].items())
+    }
+    drawn = {}
+    for bar, text in zip(seen["ax"].patches, seen["ax"].texts, strict=True):
+        name = list(built)[round(bar.get_y() + bar.get_height() / 2)]
+        place = round(bar.get_x())
+        drawn.setdefault(name, []).append((int(text.get_text()[0]), place in (0, 2)))
+    assert drawn == built
+    assert [len(kinds) for kinds in built.values()] == [2, 3, 3, 4, 2]
+
+
+def block_of(block):
+    """Built, behind a stem that writes the map that it reads."""
+    channels, size = block[0].in_channels, block[0].input_size
+    stem = successors.convolution("stem", 3, channels, 3, 1, size)
+    layers = [replace(layer, name=layer.name.replace("b.", "blocks.0.")) for layer in block]
+    return MobileNet(chain(stem, [lambda *_: Block(layers, block.residual)])).blocks[0]
 
 
 def macs_of_v1(checkpoint):
