@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
@@ -28,9 +28,9 @@ from mobilenet_edu.cost import (
     pointwise_conv2d_cost,
     reduction_ratio,
 )
-from mobilenet_edu.plots import COLORS
+from mobilenet_edu.plots import CHANNEL_COLORS, COLORS
 
-__all__ = ["Control", "Explorer", "network", "separable_layer", "to_scale"]
+__all__ = ["Control", "Explorer", "network", "separable_layer", "to_scale", "two_slopes"]
 
 STATIC = Path(__file__).with_name("static")
 LAYERS = ("standard", "depthwise", "pointwise", "separable")
@@ -275,6 +275,62 @@ def to_scale(width_multiplier: float = 1.0, resolution: int = 224, num_classes: 
     )
 
 
+SLOPES = {  # the two Sobel kernels of chapter 1, row after row
+    "x": (-1, 0, 1, -2, 0, 2, -1, 0, 1),
+    "y": (-1, -2, -1, 0, 0, 0, 1, 2, 1),
+}
+NEAREST = 12  # the square of the smaller singular value of these two rows: what every single filter leaves
+
+
+def two_slopes(filter: Sequence[float] = SLOPES["x"], weights: Sequence[float] = (1, 1)) -> Explorer:
+    """A bet: can one filter, times two weights, be both slopes? Nine numbers and two weights to find out.
+
+    The distance is the sum of squared differences between ``weights[n] * filter`` and the two Sobel kernels.
+
+    Args:
+        filter: the nine numbers of the filter, row after row, each from -3 to 3 in steps of 0.25.
+        weights: the two mixing weights, each from -2 to 2 in steps of 0.25.
+
+    Raises:
+        TypeError, ValueError: not nine numbers and two weights, or a number that the explorer's inputs do not offer.
+
+    >>> print(two_slopes())  # doctest: +ELLIPSIS
+    One filter for two slopes: f11 -1, f12 0, ...
+    Distance 0.00 from the slope in x, 24.00 from the slope in y, 24.00 together. No filter gets below 12.
+    """
+    if len(filter) != 9 or len(weights) != 2:
+        raise ValueError(f"filter={filter!r} must have 9 numbers, and weights={weights!r} must have 2")
+    places = [f"f{row}{column}" for row in (1, 2, 3) for column in (1, 2, 3)]
+    controls = (
+        *(Control(name, name, value, -3, 3, 0.25) for name, value in zip(places, filter, strict=True)),
+        *(Control(name, name, value, -2, 2, 0.25) for name, value in zip(("w1", "w2"), weights, strict=True)),
+    )
+    made = {slope: [weight * tap for tap in filter] for slope, weight in zip(SLOPES, weights, strict=True)}
+    off = {slope: sum((a - b) ** 2 for a, b in zip(made[slope], SLOPES[slope], strict=True)) for slope in SLOPES}
+    both = sum(off.values())
+    reached = (
+        f"This is as near as one filter gets: {NEAREST}."
+        if both <= NEAREST + 0.05
+        else f"No filter gets below {NEAREST}."
+    )
+    results = {f"{slope}-{place}": _fixed_signed(tap) for slope in SLOPES for place, tap in enumerate(made[slope])}
+    results["summary"] = (
+        f"Distance {_fixed(off['x'], 2)} from the slope in x, {_fixed(off['y'], 2)} from the slope in y, "
+        f"{_fixed(both, 2)} together. {reached}"
+    )
+    return Explorer(
+        calculator="two_slopes",
+        title="One filter for two slopes",
+        controls=controls,
+        columns=(),
+        rows=(),
+        results=results,
+        note="w1 times the filter shall be the first kernel, and w2 times the same filter the second.",
+        picture=_slopes_picture(made, results),
+        table={"slopes": SLOPES, "nearest": NEAREST, "colours": CHANNEL_COLORS},
+    )
+
+
 def _size_controls(width_multiplier: float, resolution: int, num_classes: int) -> tuple[Control, ...]:
     low, *_, high = WIDTH_MULTIPLIERS
     smallest, *_, largest = RESOLUTIONS
@@ -337,6 +393,11 @@ def _layer_sentence(layer: Layer) -> str:
     )
 
 
+def _fixed_signed(value: float) -> str:
+    """Up to three decimals, as many as the number has, with a true minus sign."""
+    return f"{value:.4f}".rstrip("0").rstrip(".").replace("-", "−") if value else "0"
+
+
 # Drawings are 480 wide.
 BAR = 440  # the longer of the two bars
 AXES = (40, 470, 118, 218)  # left, right, top and bottom of the curve's axes
@@ -390,6 +451,33 @@ def _curve(kernel_size: int) -> str:
     return "M" + "L".join(f"{x:g} {y:g}" for x, y in points)
 
 
+def _slopes_picture(made: Mapping[str, list[float]], results: Mapping[str, str]) -> Picture:
+    """For each slope the kernel that the filter makes, beside the kernel that is wanted; the stronger, the darker."""
+    shapes, template = {}, ""
+    for row, (slope, wanted) in enumerate(SLOPES.items()):
+        top = 26 + row * 150
+        template += (
+            f'<text x="62" y="{top - 8}">w{row + 1} × filter</text><text x="292" y="{top - 8}">slope in {slope}</text>'
+        )
+        for place, tap in enumerate(wanted):
+            name, x, y = f"{slope}-{place}", 60 + place % 3 * 40, top + place // 3 * 40
+            shapes[name] = _shade(made[slope][place])
+            look = " ".join(f'{key}="{value}"' for key, value in _shade(tap).items())
+            for left, shade in ((x, f"{{{name}}}"), (x + 230, look)):
+                template += f'<rect x="{left}" y="{y}" width="40" height="40" stroke="currentColor" {shade}/>'
+            template += f'<text class="middle" x="{x + 20}" y="{y + 26}" data-result="{name}">{results[name]}</text>'
+            template += f'<text class="middle" x="{x + 250}" y="{y + 26}">{_fixed_signed(tap)}</text>'
+    alt = (
+        "Two rows of two small kernels. Left, the filter times its weight; right, the kernel that is wanted: above the "
+        "slope in x, below the slope in y. Positive numbers have one colour and negative ones another."
+    )
+    return Picture(300, alt, template, shapes)
+
+
+def _shade(value: float) -> dict[str, float | str]:
+    return {"fill": CHANNEL_COLORS[value < 0], "fill-opacity": round(min(abs(value), 3) / 4, 3)}
+
+
 FLOOR, PIXEL = 236, 0.8  # where the maps stand, and how high a pixel of theirs is
 
 
@@ -439,7 +527,7 @@ def _against(number: int, budget: int, unit: str) -> str:
     return f"{number:,} {unit}, {verdict} the budget of {budget:,} million"
 
 
-def _fixed(number: Fraction, digits: int) -> str:
+def _fixed(number: Fraction | float, digits: int) -> str:
     """Decimal notation, halves rounded up: by whole numbers, so that the script comes to the same digits."""
     scale = 10**digits
     number = Fraction(number)

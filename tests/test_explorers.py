@@ -1,12 +1,14 @@
 import gzip
 import json
+import random
 import re
 
+import numpy as np
 import pytest
 
 from mobilenet_edu import architecture, cost, explorers
 
-SHOWN = [explorers.separable_layer(), explorers.network(), explorers.to_scale()]
+SHOWN = [explorers.separable_layer(), explorers.network(), explorers.to_scale(), explorers.two_slopes()]
 
 
 def table(shown):
@@ -60,6 +62,25 @@ def test_the_bars_of_a_layer_are_as_long_as_its_macs():
     assert (shapes["dot"]["cx"] - left) / (right - left) == pytest.approx(7 / 11, abs=1e-3)  # 128 is 2 to the 7th
 
 
+def test_no_filter_is_nearer_to_both_slopes_than_the_smaller_singular_value():
+    slopes = np.array([explorers.SLOPES["x"], explorers.SLOPES["y"]], dtype=float)
+    assert np.allclose(
+        slopes.reshape(2, 3, 3), [[[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], [[-1, -2, -1], [0, 0, 0], [1, 2, 1]]]
+    )
+    assert np.linalg.svd(slopes, compute_uv=False)[-1] ** 2 == pytest.approx(explorers.NEAREST)
+    only_x = explorers.two_slopes(explorers.SLOPES["x"], (1, 0)).results["summary"]
+    assert only_x.endswith("12.00 together. This is as near as one filter gets: 12.")
+
+
+def test_the_distance_is_numpys():
+    draw = random.Random(3)
+    for _ in range(20):
+        taps, weights = [draw.randint(-12, 12) / 4 for _ in range(9)], [draw.randint(-8, 8) / 4 for _ in range(2)]
+        off = np.outer(weights, taps) - [explorers.SLOPES["x"], explorers.SLOPES["y"]]
+        shown = float(re.search(r"([\d.]+) together", explorers.two_slopes(taps, weights).results["summary"])[1])
+        assert shown == pytest.approx((off**2).sum(), abs=0.0051)
+
+
 @pytest.mark.parametrize(("macs", "verdict"), [(569, "within"), (568, "over")])
 def test_a_budget_is_kept_or_not(macs, verdict):
     summary = explorers.network(budget_macs=macs).results["summary"]
@@ -78,7 +99,9 @@ def test_activations_are_told_in_millions_of_bytes():
     assert (4 * 5_042_688, 4 * 112 * 112 * 64) == (20_170_752, 3_211_264)
 
 
-@pytest.mark.parametrize("make", [explorers.separable_layer, explorers.network, explorers.to_scale])
+@pytest.mark.parametrize(
+    "make", [explorers.separable_layer, explorers.network, explorers.to_scale, explorers.two_slopes]
+)
 def test_two_runs_show_the_same(make):
     assert make()._repr_html_() == make()._repr_html_()
 
@@ -111,6 +134,8 @@ class TestHtml:
         (lambda: explorers.separable_layer(map_size=225), "map_size=225 must be from 1 to 224 in steps of 1"),
         (lambda: explorers.network(0.33), "width_multiplier=0.33 must be from 0.25 to 1 in steps of 0.05"),
         (lambda: explorers.network(0.2), "width_multiplier=0.2 must be from 0.25 to 1"),
+        (lambda: explorers.two_slopes([1, 2]), "must have 9 numbers"),
+        (lambda: explorers.two_slopes(weights=(3, 1)), "w1=3 must be from -2 to 2 in steps of 0.25"),
         (lambda: explorers.to_scale(layer=29), "layer=29 must be from 1 to 28 in steps of 1"),
         (lambda: explorers.network(resolution=200), "resolution=200 must be from 96 to 288 in steps of 32"),
     ],

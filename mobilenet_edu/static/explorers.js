@@ -105,6 +105,27 @@
       return { results, shapes: drawNetwork(layers, resolution) };
     },
 
+    two_slopes({ w1, w2, ...filter }, { slopes, nearest, colours }) {
+      const taps = Object.values(filter);
+      const signed = (value) => String(round(value, 4) || 0).replace("-", "−");
+      const [results, shapes, off] = [{}, {}, {}];
+      for (const [slope, weight] of [["x", w1], ["y", w2]]) {
+        off[slope] = sum(taps.map((tap, place) => (weight * tap - slopes[slope][place]) ** 2));
+        taps.forEach((tap, place) => {
+          const value = weight * tap;
+          results[`${slope}-${place}`] = signed(value);
+          shapes[`${slope}-${place}`] = { fill: colours[Number(value < 0)], "fill-opacity": round(Math.min(Math.abs(value), 3) / 4, 3) };
+        });
+      }
+      const inSixteenths = (square) => fixed(256 * square, 256, 2); // quarters times quarters, squared
+      const both = off.x + off.y;
+      const reached = both <= nearest + 0.05 ? `This is as near as one filter gets: ${nearest}.` : `No filter gets below ${nearest}.`;
+      results.summary =
+        `Distance ${inSixteenths(off.x)} from the slope in x, ${inSixteenths(off.y)} from the slope in y, ` +
+        `${inSixteenths(both)} together. ${reached}`;
+      return { results, shapes };
+    },
+
     to_scale(chosen, table) {
       const layers = layersOf(chosen, table);
       const [macs, params] = ["macs", "params"].map((unit) => withCommas(sum(layers.map((layer) => layer[unit]))));

@@ -240,7 +240,7 @@ class TestKeyboard:
 @pytest.fixture(scope="module")
 def two_of_each(browser):
     """A page with each explorer twice, so that each must keep to itself."""
-    each = (explorers.separable_layer(), explorers.network(), explorers.to_scale())
+    each = (explorers.separable_layer(), explorers.network(), explorers.to_scale(), explorers.two_slopes())
     with browser.new_context() as context:
         page = context.new_page()
         page.set_content("".join(shown._repr_html_() for shown in each * 2))
@@ -338,6 +338,15 @@ class TestExplorers:
             settings = {"width_multiplier": width, "resolution": resolution, "num_classes": 10, "layer": layer}
             assert ask("to_scale", **settings) == explorers.to_scale(width, resolution, 10, layer).results
             assert_drawn(two_of_each, explorers.to_scale(width, resolution, 10, layer))
+
+    def test_the_two_slopes_agree_with_python(self, two_of_each, ask):
+        draw = random.Random(4)
+        for _ in range(20):
+            taps, weights = [draw.randint(-12, 12) / 4 for _ in range(9)], [draw.randint(-8, 8) / 4 for _ in range(2)]
+            names = [f"f{row}{column}" for row in (1, 2, 3) for column in (1, 2, 3)]
+            settings = dict(zip([*names, "w1", "w2"], [*taps, *weights], strict=True))
+            assert ask("two_slopes", **settings) == explorers.two_slopes(taps, weights).results
+            assert_drawn(two_of_each, explorers.two_slopes(taps, weights))
 
     def test_touching_a_layer_chooses_it(self, two_of_each, ask):
         ask("to_scale", width_multiplier=1, resolution=224)
