@@ -109,7 +109,7 @@ def test_two_runs_show_the_same(make):
 @pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: shown.calculator)
 class TestHtml:
     def test_is_small(self, shown):
-        assert len(gzip.compress(shown._repr_html_().encode())) < 6_500
+        assert len(gzip.compress(shown._repr_html_().encode())) < 7_000
 
     def test_asks_for_nothing(self, shown):
         assert not re.search(r"https?:|src=|url\(|import", shown._repr_html_())
