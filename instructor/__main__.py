@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import math
+import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
 from instructor.assignments import ASSIGNMENTS
-from instructor.grading import Grader
-from instructor.notebooks import write
-from instructor.reports import write_reports
+from instructor.grading import Graded, Grader, processors
+from instructor.journal import Journal
+from instructor.notebooks import markdown_of, write, write_variants
+from instructor.problem import seed_for
+from instructor.reports import make_folder, warnings, write_reports
 from instructor.sandbox import SandboxError, check_sandbox
-from instructor.submissions import find_submissions
+from instructor.submissions import Submission, find_submissions
+from scripts.setup_cells import project, setup_cell
+
+SEED = "MOBILENET_EDU_SEED"
+EXAMPLES = ("a long secret", "the output of the first command", "SECRET")
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    assignment = ASSIGNMENTS[options.assignment](options.seed)
     try:
-        return options.run(assignment, options)
+        options.seed = find_seed(options)
+        return options.run(ASSIGNMENTS[options.assignment](options.seed), options)
     except (OSError, SandboxError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -40,42 +49,133 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "submissions", type=Path, metavar="DIR", help="a folder or a notebook for each student"
             )
-            command.add_argument("--seconds", type=float, default=10, help="for all cells, and for each part (10)")
+            command.add_argument(
+                "--seconds", type=seconds, default=10, help="of processor time, for all cells and for each part (10)"
+            )
+            command.add_argument("--jobs", type=jobs, default=processors(), help="submissions side by side")
+            command.add_argument("--only", action="append", metavar="NAME", help="grade this student again")
             command.add_argument("--no-sandbox", action="store_true", help="run students' code as you, unprotected")
-        command.add_argument("--seed", required=True, help="any text: it chooses the numbers. Keep it secret")
+        else:
+            command.add_argument(
+                "--students", type=Path, metavar="FILE", help="a line for each student, who gets numbers of their own"
+            )
+        which = command.add_mutually_exclusive_group()
+        which.add_argument("--seed-file", type=Path, metavar="FILE", help="any text: it chooses the numbers")
+        which.add_argument("--seed", help=f"the text itself, which others on this machine can see; or set {SEED}")
         command.add_argument("--out", required=True, type=Path, help="a folder for what is written")
     return top
+
+
+def seconds(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text} must be a number above 0")
+    return value
+
+
+def jobs(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be 1 or more")
+    return min(value, processors())  # more workers than processors only wait for each other
+
+
+def find_seed(options: argparse.Namespace) -> str:
+    """The seed from the file, the command or the environment."""
+    if options.seed_file:
+        seed = options.seed_file.read_text(encoding="utf-8").strip()
+    else:
+        seed = os.environ.get(SEED, "") if options.seed is None else options.seed
+    if not seed:
+        raise OSError(f"A seed is missing: write one into a file and name it with --seed-file, or set {SEED}.")
+    if seed in EXAMPLES:
+        raise OSError(f"The seed {seed!r} is an example that everybody can read: take a secret of your own.")
+    return seed
 
 
 def build(assignment, options: argparse.Namespace) -> int:
     hand_out, *kept = write(assignment, options.out)
     print(f"Hand out {hand_out}")
     print("Keep", *kept)
+    if options.students:
+        names = [line.strip() for line in options.students.read_text(encoding="utf-8-sig").splitlines()]
+        paths = write_variants(partial(variant, options), [name for name in names if name], options.out)
+        print(f"Or hand out {len(paths)} notebooks, a student's own each, in {options.out / 'students'}")
     if len(options.seed) < 12:
         print("This seed is short and can be guessed by trying; appendix E says how to make a long one.")
     return 0
+
+
+def variant(options: argparse.Namespace, student: str):
+    """The assignment with the numbers of one student."""
+    return ASSIGNMENTS[options.assignment](seed_for(options.seed, student))
 
 
 def grade(assignment, options: argparse.Namespace) -> int:
     folder, out = options.submissions.resolve(strict=True), options.out.resolve()
     if out.is_relative_to(folder):
         raise OSError(f"--out {options.out} must not lie among the submissions in {options.submissions}")
-    if out.exists() and any(out.iterdir()):
+    journal = Journal(out, assignment.name, options.seed)
+    if out.exists() and any(out.iterdir()) and not journal.exists():
         raise OSError(f"--out {options.out} is not empty, and nothing is overwritten")
+    hidden = (folder, out)
     if not options.no_sandbox:
         try:
-            check_sandbox()
+            check_sandbox(hidden)
         except SandboxError as error:
             raise SandboxError(
                 f"{error}\nStudents' code is not run unprotected, unless --no-sandbox asks for it."
             ) from error
-    submissions = find_submissions(folder, assignment.name)
-    grader = Grader(assignment, options.seconds, sandboxed=not options.no_sandbox)
-    results = list(tqdm(grader.grade_all(submissions), total=len(submissions), unit="student"))
-    write_reports(assignment, results, out)
+    submissions = find_submissions(folder, assignment.name, tuple(problem.name for problem in assignment.problems))
+    make_folder(out)
+    known = journal.read()
+    waiting = to_grade(submissions, known, options.only)
+    if len(waiting) < len(submissions):
+        print(f"{len(submissions) - len(waiting)} of {len(submissions)} were graded before.")
+    grader = Grader(
+        assignment,
+        options.seconds,
+        sandboxed=not options.no_sandbox,
+        jobs=options.jobs,
+        hidden=hidden,
+        ours=markdown_of(assignment),
+        setup=setup_cell(None, project()),
+        variant=partial(variant, options),
+    )
+    try:
+        with tqdm(total=len(waiting), unit="student") as bar:
+            for graded in grader.grade_all(waiting):
+                journal.write(graded)
+                known[graded.student] = graded
+                bar.update(graded.is_final)
+    except KeyboardInterrupt:
+        print(f"\nStopped. What is graded is in {options.out}; the same command goes on from there.", file=sys.stderr)
+        return 130
+    return finish(assignment, [known[each.student] for each in submissions], options)
+
+
+def to_grade(submissions: list[Submission], known: dict[str, Graded], only: list[str] | None) -> list[Submission]:
+    """Those without a result, or with another file than that of the result, or those that were asked for."""
+    if only:
+        missing = [name for name in only if name not in {each.student for each in submissions}]
+        if missing:
+            raise OSError(f"No submission is by {', '.join(missing)}: --only takes a name as grades.csv has it.")
+    waiting = []
+    for each in submissions:
+        before = known.get(each.student)
+        done = before and before.is_final and not before.failure and before.digest == each.digest()
+        if not done or each.student in (only or ()):
+            waiting.append(each)
+    return waiting
+
+
+def finish(assignment, results: list[Graded], options: argparse.Namespace) -> int:
+    write_reports(assignment, results, options.out)
     failures = [graded for graded in results if graded.failure]
     for graded in failures:
         print(f"Not graded: {graded.student} ({graded.failure})", file=sys.stderr)
+    for warning in warnings(results):
+        print(warning, file=sys.stderr)
     print(f"Graded {len(results) - len(failures)} of {len(results)} students; see {options.out}")
     return 1 if failures else 0
 

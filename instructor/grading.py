@@ -5,25 +5,22 @@ An answer is a plain value by the time that it is compared, so nothing of a stud
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from functools import partial
-from os import cpu_count
+from pathlib import Path
 
-from instructor.problem import Assignment, Outcome, Part, Problem, same, source
-from instructor.sandbox import StoppedError, Worker
+from instructor.problem import Assignment, Outcome, Part, Problem, same
+from instructor.running import Session
+from instructor.sandbox import HELPFUL, PICTURES, SandboxError, Stock, check_sandbox
 from instructor.submissions import Submission, UnreadableError, printable, readable
 
 UNKNOWN = "Wrong for at least one hidden case. Work out a small case of this kind by hand, and compare."
 NO_ANSWER: Outcome = {"missing": True}
 KINDS = {bool: "True or False", int: "a whole number", float: "a floating-point number", str: "a string"}
 KINDS |= {list: "a list", dict: "a dictionary"}
-ERRORS = ("ArithmeticError", "AssertionError", "AttributeError", "EOFError", "FileNotFoundError", "ImportError")
-ERRORS += ("IndexError", "KeyError", "MemoryError", "ModuleNotFoundError", "NameError", "NotImplementedError")
-ERRORS += ("OSError", "OverflowError", "RecursionError", "RuntimeError", "StopIteration", "SystemExit", "TypeError")
-ERRORS += ("UnboundLocalError", "ValueError", "ZeroDivisionError")
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,7 @@ class Mark:
     points: int
     of: int
     comment: str = ""
+    error: str = ""  # the class of an error in a hidden case: for staff, it could tell the case
 
 
 @dataclass
@@ -42,20 +40,47 @@ class Graded:
     """One submission with its marks and remarks about it as a whole.
 
     Attributes:
+        remarks: for the student.
+        for_staff: what a person should look at; the student does not see it.
         texts: what the student wrote to each question that a person marks.
         failure: why the grader itself failed.
+        digest: of the file that was graded.
+        timeouts: what took too long. As long as ``is_final`` is false, it will be run once more.
+        is_another: the notebook is of another assignment.
     """
 
     student: str
     file: str
     marks: list[Mark] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    for_staff: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     failure: str = ""
+    digest: str = ""
+    timeouts: list[str] = field(default_factory=list)
+    is_final: bool = True
+    is_another: bool = False
 
     @property
     def points(self) -> int:
         return sum(mark.points for mark in self.marks)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is kept of the outcome of one case, so that an answer can be forgotten as soon as it has come.
+
+    Attributes:
+        comment: what is wrong; nothing if it is right.
+        fits: the known mistakes that give the same.
+        telling: those among them that give a wrong value, not just the same kind of error.
+        error: the class of the error.
+    """
+
+    comment: str = ""
+    fits: frozenset[str] = frozenset()
+    telling: frozenset[str] = frozenset()
+    error: str = ""
 
 
 class Key:
@@ -65,45 +90,57 @@ class Key:
         self.problem = problem
         self.expected = self._outcomes(problem.solution)
         self.mistakes = {sentence(mistake): self._outcomes(mistake) for mistake in problem.mistakes}
+        self.examples = [problem.outcome(problem.solution, case) for case in problem.examples]
 
     def _outcomes(self, answer) -> dict[str, list[Outcome]]:
         parts = self.problem.parts
         return {part.name: [self.problem.outcome(answer, case) for case in part.cases] for part in parts}
 
+    def judge(self, part: Part, index: int, got: Outcome) -> Verdict:
+        """Compare the outcome of one case with what the solution and the mistakes give."""
+        expected = self.expected[part.name][index]
+        comment = object_to(part, got, part.cases[index]) if part.objection else compare(expected, got)
+        gives = {name: mistaken[part.name][index] for name, mistaken in self.mistakes.items()}
+        fits = frozenset(name for name, outcome in gives.items() if alike(outcome, got))
+        telling = frozenset(name for name in fits if "value" in gives[name] and not alike(expected, gives[name]))
+        error = got.get("error") if type(got.get("error")) is str else ""
+        return Verdict(comment, fits, telling, printable(error)[:40])
+
+    def passes_example(self, index: int, got: Outcome) -> bool:
+        return not compare(self.examples[index], got)
+
     def mark(self, outcomes: dict[str, list[Outcome]]) -> list[Mark]:
         """Marks for each part, all or nothing, from the outcomes of its cases."""
-        return [self._mark_part(part, outcomes) for part in self.problem.parts]
+        return self.mark_judged(
+            {
+                part.name: [self.judge(part, index, got) for index, got in enumerate(outcomes[part.name])]
+                for part in self.problem.parts
+            }
+        )
 
-    def _mark_part(self, part: Part, outcomes: dict[str, list[Outcome]]) -> Mark:
-        got = outcomes[part.name]
-        if part.objection:
-            comments = [object_to(part, outcome, case) for outcome, case in zip(got, part.cases, strict=True)]
-        else:
-            comments = [compare(*pair) for pair in zip(self.expected[part.name], got, strict=True)]
-        comment = next(filter(None, comments), "")
-        if not comment:
+    def mark_judged(self, verdicts: dict[str, list[Verdict]]) -> list[Mark]:
+        return [self._mark_part(part, verdicts) for part in self.problem.parts]
+
+    def _mark_part(self, part: Part, verdicts: dict[str, list[Verdict]]) -> Mark:
+        wrong = [verdict for verdict in verdicts[part.name] if verdict.comment]
+        if not wrong:
             return Mark(self.problem.title, part.name, part.points, part.points)
-        return Mark(self.problem.title, part.name, 0, part.points, self._mistake(part, outcomes) or comment)
+        comment = self._mistake(part, verdicts) or wrong[0].comment
+        error = next((verdict.error for verdict in wrong if verdict.error), "")
+        return Mark(self.problem.title, part.name, 0, part.points, comment, error)
 
-    def _mistake(self, part: Part, outcomes: dict[str, list[Outcome]]) -> str | None:
+    def _mistake(self, part: Part, verdicts: dict[str, list[Verdict]]) -> str | None:
         """The known mistake that gives the same outcomes on this part, and of several the one that fits best elsewhere.
 
         At least one wrong value must be the same: two errors of one kind say little.
         """
+        everywhere = [verdict for several in verdicts.values() for verdict in several]
         found, best = None, 0
-        for comment, mistaken in self.mistakes.items():
-            if not all(map(alike, mistaken[part.name], outcomes[part.name])):
+        for comment in self.mistakes:
+            if not all(comment in verdict.fits for verdict in verdicts[part.name]):
                 continue
-            cases = [
-                case
-                for name in mistaken
-                for case in zip(mistaken[name], self.expected[name], outcomes[name], strict=True)
-            ]
-            fits = sum(alike(mistake, got) for mistake, _, got in cases)
-            if fits > best and any(
-                "value" in mistake and alike(mistake, got) and not alike(right, mistake)
-                for mistake, right, got in cases
-            ):
+            fits = sum(comment in verdict.fits for verdict in everywhere)
+            if fits > best and any(comment in verdict.telling for verdict in everywhere):
                 found, best = comment, fits
         return found
 
@@ -146,8 +183,7 @@ def no_value(got: Outcome) -> str:
     if "stopped" in got:
         return f"No answer: {got['stopped']}."
     if "error" in got:
-        error = got["error"] if got["error"] in ERRORS else "exception"
-        return f"Your function raised an error for at least one hidden case ({error})."
+        return "Your function raised an error for at least one hidden case. Try it on more inputs of this kind."
     if "unreadable" in got:
         kind = f"from {got['unreadable']}" if got["unreadable"] in ("numpy", "torch") else "of another kind"
         return (
@@ -161,108 +197,130 @@ def no_value(got: Outcome) -> str:
     return ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Grader:
     """Grades submissions to one assignment.
 
     Attributes:
-        seconds: for the notebook's cells, and for each part.
+        seconds: of processor time for the notebook's cells, and for each part.
         sandboxed: False runs students' code as you, with all that you may do.
+        jobs: how many submissions are graded side by side.
+        hidden: folders that no student's code may see.
+        ours: the Markdown of the hand-out.
+        setup: its set-up cell, which is not run unless the student has changed it.
+        variant: the assignment with the numbers of one student.
     """
 
     assignment: Assignment
     seconds: float = 10
     sandboxed: bool = True
+    jobs: int = 0
+    hidden: tuple[Path, ...] = ()
+    ours: list[str] = field(default_factory=list)
+    setup: str = ""
+    variant: Callable[[str], Assignment] | None = None
+    stopping: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def grade_all(self, submissions: list[Submission]) -> Iterator[Graded]:
-        """Grade side by side, one on each processor; results come in the order of the submissions."""
-        keys = [Key(problem) for problem in self.assignment.problems]
-        with ThreadPoolExecutor(cpu_count()) as pool:
-            yield from pool.map(partial(self._grade, keys), submissions)
+        """Yield each result when it is known.
 
-    def _grade(self, keys: list[Key], submission: Submission) -> Graded:
+        What took too long is run once more when nothing else runs, and its result is yielded again.
+        """
+        self.keys = [Key(problem) for problem in self.assignment.problems]
+        self.stock, self.pictures = self._stock(), None
+        again = []
+        pool = ThreadPoolExecutor(self.jobs or processors())
+        try:
+            futures = {pool.submit(self._grade, submission): submission for submission in submissions}
+            for future in as_completed(futures):
+                graded = future.result()
+                graded.is_final = not graded.timeouts
+                if graded.timeouts:
+                    again.append((futures[future], graded))
+                yield graded
+            for submission, first in again:
+                yield better(first, self._grade(submission, again=True))
+        finally:
+            self.stopping.set()
+            pool.shutdown(cancel_futures=True)
+            for stock in filter(None, (self.stock, self.pictures)):
+                stock.close()
+
+    def _stock(self) -> Stock | None:
+        """A process that forks workers, if they can enter a sandbox here; without it each starts on its own."""
+        stock = None
+        try:
+            stock = Stock(self.assignment.packages)
+            if self.sandboxed:
+                check_sandbox(self.hidden, stock)
+        except SandboxError:
+            if stock:
+                stock.close()
+            return None
+        return stock
+
+    def stock_with_pictures(self) -> Stock:
+        """One for the notebooks that import what draws: it is large, and the others are faster without it."""
+        with self.lock:
+            self.pictures = self.pictures or Stock(self.assignment.packages, (*HELPFUL, *PICTURES))
+            return self.pictures
+
+    def _grade(self, submission: Submission, again: bool = False) -> Graded:
         file = readable(submission.notebook.name) if submission.notebook else ""
-        graded = Graded(submission.student, file)
+        graded = Graded(submission.student, file, digest=submission.digest())
         others = [readable(path.name) for path in submission.others[:20]]
         graded.remarks += [f"Another file of yours was not graded: {name}" for name in others]
-        outcomes = {(problem.name, part.name): [NO_ANSWER] * len(part.cases) for problem, part in self._parts()}
+        keys, verdicts = self.keys, {}
         try:
-            self._collect(submission.read(), graded, outcomes)
+            descriptor = submission.open()
+            try:
+                with Session(self, descriptor, graded, again) as session:
+                    session.look()
+                    keys = self._keys_of(session, graded)
+                    for key in keys:
+                        verdicts[key.problem.name] = session.judge(key)
+            finally:
+                os.close(descriptor)
         except UnreadableError as error:
             graded.remarks.append(str(error))
         except Exception as error:  # whatever it is, the others must be graded
             graded.failure = f"{type(error).__name__}: {error}"
         for key in keys:
-            graded.marks += key.mark({part.name: outcomes[key.problem.name, part.name] for part in key.problem.parts})
+            nothing = {
+                part.name: [key.judge(part, index, NO_ANSWER) for index in range(len(part.cases))]
+                for part in key.problem.parts
+            }
+            graded.marks += key.mark_judged(verdicts.get(key.problem.name, nothing))
         return graded
 
-    def _parts(self) -> list[tuple[Problem, Part]]:
-        return [(problem, part) for problem in self.assignment.problems for part in problem.parts]
+    def _keys_of(self, session: Session, graded: Graded) -> list[Key]:
+        """The class's keys, or those of the student whose number the notebook carries."""
+        if not self.variant or not session.student:
+            return self.keys
+        if session.student.casefold() not in graded.student.casefold():
+            graded.for_staff.append(f"This hand-out was made for {printable(session.student)}.")
+        with self.lock:  # a probe may set PyTorch's random numbers, which all threads share
+            return [Key(problem) for problem in self.variant(session.student).problems]
 
-    def _collect(self, notebook: str, graded: Graded, outcomes: dict[tuple[str, str], list[Outcome]]) -> None:
-        """Fill in ``outcomes``, and the remarks and texts of ``graded``.
 
-        A cell or a part that ends the worker is left out from then on, and a new worker goes on with the rest. So it
-        costs its own points, and no others.
-        """
-        waiting = self._parts()
-        skip: dict[int, str] = {}
-        errors: dict[str, str] = {}
-        for _ in range(len(waiting) + 5):  # more workers than that, one notebook does not get
-            if not waiting:
-                break
-            with self._worker() as worker:
-                try:
-                    loaded = worker.ask(
-                        {
-                            "notebook": notebook,
-                            "problems": [problem.name for problem in self.assignment.problems],
-                            "by_hand": [question.title for question in self.assignment.by_hand],
-                            "skip": list(skip),
-                        },
-                        self.seconds,
-                    )
-                except StoppedError as stopped:
-                    cell = worker.running_cell  # what the worker says, so it may be anything
-                    if type(cell) is not int or not 0 <= cell < 10**6 or cell in skip:
-                        raise UnreadableError("Your notebook could not be read.") from stopped
-                    skip[cell] = str(stopped)
-                    continue
-                if "errors" not in loaded:
-                    raise UnreadableError("Your file is empty, or damaged, or not a notebook: does it open in Colab?")
-                errors = loaded["errors"] if type(loaded["errors"]) is dict else {}
-                texts = loaded.get("texts") if type(loaded.get("texts")) is list else []
-                graded.texts = [text for text in texts if type(text) is str]
-                while waiting:
-                    problem, part = waiting.pop(0)
-                    stopped = self._ask_part(worker, problem, part, outcomes[problem.name, part.name])
-                    if stopped:
-                        break
-        for problem, part in waiting:
-            outcomes[problem.name, part.name][:] = [{"stopped": "the notebook was stopped too often"}] * len(part.cases)
-        failed = {**errors, **{str(index + 1): text for index, text in skip.items()}}
-        graded.remarks += [
-            f"Code cell {number[:6]} failed: {printable(text)[:300]}"
-            for number, text in failed.items()
-            if number.isdecimal() and type(text) is str
-        ][:20]
+def better(first: Graded, second: Graded) -> Graded:
+    """Of two runs of one submission, of which the first was interrupted, the better result of each part."""
+    kept = second if second.points >= first.points and not second.failure else first
+    other = first if kept is second else second
+    if not other.failure:
+        kept.marks = [max(pair, key=lambda mark: mark.points) for pair in zip(kept.marks, other.marks, strict=True)]
+    said = "also when it ran alone" if second.timeouts else "but not when it ran alone, which is what counts"
+    kept.for_staff += [f"Took too long: {what}; {said}." for what in first.timeouts]
+    kept.is_final = True
+    return kept
 
-    def _ask_part(self, worker: Worker, problem: Problem, part: Part, outcomes: list[Outcome]) -> bool:
-        """Fill in the outcomes of one part; True if that was the end of the worker."""
-        deadline = time.monotonic() + self.seconds
-        for index, case in enumerate(part.cases):
-            request = {"problem": problem.name, "arguments": case, "probe": None}
-            if problem.probe:
-                request |= {"probe": source(problem.probe), "probe_name": problem.probe.__name__}
-            try:
-                reply = worker.ask(request, deadline - time.monotonic())
-                # Nothing else: whoever has taken the worker over knows this case, and a comment must not tell it.
-                outcomes[index] = {name: reply[name] for name in ("value", "error", "unreadable") if name in reply}
-            except StoppedError as stopped:
-                outcomes[index:] = [{"stopped": str(stopped)}] * (len(part.cases) - index)
-                return True
-        return False
 
-    def _worker(self) -> Worker:
-        packages = self.assignment.packages
-        return Worker(sandboxed=self.sandboxed, memory_mib=self.assignment.memory_mib, packages=packages)
+def processors() -> int:
+    """How many processors this process may use."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return allowed
+    return allowed if quota == "max" else max(1, min(allowed, round(int(quota) / int(period))))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Callable
 from pathlib import Path
 from pprint import pformat
 
@@ -70,17 +72,25 @@ def _notebook(assignment: Assignment, solved: bool) -> nbformat.NotebookNode:
     for problem in assignment.problems:
         parts = "; ".join(f"{part.name} ({part.points})" for part in problem.parts)
         cells.append(new_markdown_cell(f"{problem.task}\n\n*{problem.points} points: {parts}.*"))
-        answer = source(problem.solution) if solved else problem.stub
+        answer = problem.answer if solved else problem.stub
         cells.append(new_code_cell(answer, metadata={"instructor": {"problem": problem.name}}))
         if problem.examples or problem.self_check:
             cells.append(new_code_cell(_examples(problem), metadata={"instructor": {"check": True}}))
-    cells += [new_markdown_cell(question.task) for question in assignment.by_hand]
+    cells += [
+        new_markdown_cell(question.task, metadata={"instructor": {"by_hand": question.title}})
+        for question in assignment.by_hand
+    ]
     for index, cell in enumerate(cells):
         cell.id = hashlib.sha256(f"{index} {cell.source}".encode()).hexdigest()[:8]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
     nbformat.validate(notebook)
     return notebook
+
+
+def markdown_of(assignment: Assignment) -> list[str]:
+    """The Markdown of the hand-out: what a student has not written."""
+    return [cell.source for cell in student_notebook(assignment).cells if cell.cell_type == "markdown"]
 
 
 def _points_table(assignment: Assignment) -> str:
@@ -141,3 +151,20 @@ def write(assignment: Assignment, folder: Path) -> list[Path]:
     for name, content in files.items():
         (folder / name).write_text(content, encoding="utf-8")
     return [folder / name for name in files]
+
+
+def write_variants(make: Callable[[str], Assignment], students: list[str], folder: Path) -> list[Path]:
+    """Write a hand-out with numbers of their own for each student; its metadata say whose it is."""
+    paths = []
+    for student in students:
+        assignment = make(student)
+        notebook = student_notebook(assignment)
+        notebook.metadata["instructor"] = {"student": student}
+        name = re.sub(r"[^\w.@-]+", "_", student).strip("._") or "student"
+        path = folder / "students" / f"{name}_{assignment.name}.ipynb"
+        if path in paths:
+            raise FileExistsError(f"Two students would get {path}: give each a number of their own.")
+        paths.append(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    return paths

@@ -7,6 +7,8 @@ another process, and no object of a student's ever meets ours.
 from __future__ import annotations
 
 import ast
+import hashlib
+import hmac
 import inspect
 import json
 import textwrap
@@ -49,6 +51,7 @@ class Problem:
         parts: what is graded.
         examples: calls that the student sees, with their answers.
         self_check: code for the student instead of examples, where a question has many right answers.
+        imports: what stands above the function, in the stub too.
         probe: if the answer cannot be compared as it is (a module): ``probe(answer, *case)`` runs in the worker and
             returns plain values, None for no answer. It is sent and handed out as source, so it imports what it needs.
     """
@@ -60,6 +63,7 @@ class Problem:
     examples: tuple[Case, ...]
     probe: Callable[..., Any] | None = None
     self_check: str = ""
+    imports: str = ""
 
     @property
     def name(self) -> str:
@@ -78,7 +82,15 @@ class Problem:
         """The solution's first lines and docstring, and ``...``."""
         text = source(self.solution)
         docstring = ast.parse(text).body[0].body[0]
-        return "\n".join([*text.splitlines()[: docstring.end_lineno], "    ..."])
+        return self._with_imports("\n".join([*text.splitlines()[: docstring.end_lineno], "    ..."]))
+
+    @property
+    def answer(self) -> str:
+        """The solution as a cell."""
+        return self._with_imports(source(self.solution))
+
+    def _with_imports(self, text: str) -> str:
+        return f"{self.imports}\n\n\n{text}" if self.imports else text
 
     def outcome(self, answer: Callable[..., Any], case: Case) -> Outcome:
         """What ``answer``, which we trust, gives for ``case``: as the worker would report it."""
@@ -118,8 +130,8 @@ class Assignment:
 
     @property
     def memory_mib(self) -> int:
-        """Address space of a worker; PyTorch alone takes gigabytes of it, though not of memory."""
-        return 8192 if "torch" in self.packages else 1024
+        """What a worker may take on top of what its packages take."""
+        return 1024
 
     @property
     def points(self) -> int:
@@ -130,6 +142,16 @@ class Assignment:
 def draw(seed: str, *what: str) -> Random:
     """Numbers for ``what``, the same on every machine and in every version of Python that we support."""
     return Random("/".join([seed, *what]))
+
+
+def until(make: Callable[[], Any], is_good: Callable[[Any], bool]) -> Any:
+    """The first of many draws that is good."""
+    return next(drawn for drawn in (make() for _ in range(100_000)) if is_good(drawn))
+
+
+def seed_for(seed: str, student: str) -> str:
+    """The seed of one student: nobody can tell it, nor another's, without the class's."""
+    return hmac.new(seed.encode(), student.strip().casefold().encode(), hashlib.sha256).hexdigest()
 
 
 def source(function: Callable[..., Any]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
+import tempfile
 from collections import Counter
 from html import escape
 from pathlib import Path
@@ -47,39 +49,84 @@ ABOUT_COMMENTS = (
 )
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder, and try whether a file can be written there: better now than after an hour."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"x")
+
+
 def write_reports(assignment: Assignment, results: list[Graded], folder: Path) -> None:
-    """Write all reports into ``folder``, which must be new or empty."""
+    """Write all reports into ``folder``. What was typed into the columns for marks by hand is kept."""
     pages = folder / "feedback"
-    pages.mkdir(parents=True)
-    write_grades(assignment, results, folder / "grades.csv")
+    pages.mkdir(parents=True, exist_ok=True)
     for name, graded in zip(page_names(results), results, strict=True):
-        (pages / name).write_text(feedback_page(assignment, graded), encoding="utf-8")
-    (folder / "summary.html").write_text(summary_page(assignment, results), encoding="utf-8")
+        replace_file(pages / name, feedback_page(assignment, graded))
+    replace_file(folder / "summary.html", summary_page(assignment, results))
     if assignment.by_hand:
-        (folder / "by_hand.html").write_text(by_hand_page(assignment, results), encoding="utf-8")
+        replace_file(folder / "by_hand.html", by_hand_page(assignment, results))
+    write_grades(assignment, results, folder / "grades.csv")
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write the whole file or, if there is no room, none of it."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(text, encoding="utf-8", newline="")
+    new.replace(path)
 
 
 def write_grades(assignment: Assignment, results: list[Graded], path: Path) -> None:
     """One row a student: points, a column to fill in for each question marked by hand, and each part's points."""
     parts = [f"{problem.title}: {part.name}" for problem in assignment.problems for part in problem.parts]
     by_hand = [f"{question.title} (of {question.points}, by hand)" for question in assignment.by_hand]
-    with path.open("w", newline="", encoding="utf-8-sig") as file:  # the mark without which Excel garbles names
-        writer = csv.writer(file)
-        writer.writerow(["student", "points", "of", *by_hand, *parts, "file", "remarks"])
-        for graded in results:
-            points = "" if graded.failure else graded.points
-            marks = [mark.points for mark in graded.marks]
-            remarks = "; ".join(filter(None, [graded.failure, *graded.remarks]))
-            blank = [""] * len(by_hand)
-            row = [graded.student, points, assignment.points, *blank, *marks, graded.file, remarks]
-            writer.writerow([harmless(cell) for cell in row])
+    typed = marks_by_hand(path, by_hand)
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(["student", "points", "of", *by_hand, *parts, "file", "remarks", "for staff"])
+    for graded in results:
+        points = "" if graded.failure else graded.points
+        marks = [mark.points for mark in graded.marks]
+        remarks = " / ".join(filter(None, [graded.failure, *graded.remarks]))
+        filled = typed.get(str(harmless(graded.student)), [""] * len(by_hand))
+        row = [graded.student, points, assignment.points, *filled, *marks, graded.file, remarks]
+        writer.writerow([harmless(cell) for cell in [*row, " / ".join(graded.for_staff)]])
+    replace_file(path, "\ufeff" + file.getvalue())  # the mark without which Excel garbles names
+
+
+def marks_by_hand(path: Path, columns: list[str]) -> dict[str, list[str]]:
+    """What a person has typed into an earlier table of the same class, by student."""
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    return {row.get("student", ""): [row.get(column) or "" for column in columns] for row in rows}
 
 
 def harmless(cell: str | int) -> str | int:
-    """A cell that no spreadsheet takes for a formula."""
-    if isinstance(cell, str) and cell.lstrip().startswith(("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")):
-        return "'" + cell
-    return cell
+    """A cell that no spreadsheet takes for a formula, whatever character separates its columns."""
+    if not isinstance(cell, str):
+        return cell
+    begins = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+    is_formula = cell.startswith(begins) or cell.lstrip().startswith(begins)
+    cell = re.sub(r"[;|\t\r\n]", ",", cell)
+    return "'" + cell if is_formula else cell
+
+
+def warnings(results: list[Graded]) -> list[str]:
+    """What the instructor should know before believing the table."""
+    found = [
+        f"Look at {graded.student}: {remark}"
+        for graded in results
+        for remark in graded.for_staff
+        if "too long" in remark
+    ]
+    total, other = len(results), sum(graded.is_another for graded in results)
+    nothing = sum(graded.points == 0 for graded in results)
+    if 2 * other > total:
+        found.append(f"{other} of {total} notebooks are of another assignment: is this the right folder?")
+    elif total > 2 and 2 * nothing > total:
+        found.append(f"{nothing} of {total} students have no points at all: is this the right assignment and seed?")
+    return found
 
 
 def page_names(results: list[Graded]) -> list[str]:
@@ -141,8 +188,26 @@ def summary_page(assignment: Assignment, results: list[Graded]) -> str:
             wrong = Counter(mark.comment for mark in marks if mark.comment)
             rows.append([part.name, f"{right} of {total}", [f"{n} × {why}" for why, n in wrong.most_common()]])
         blocks.append(f"<h2>{escape(problem.title)}</h2>\n" + table(["part", "right", "comments given"], rows))
+    said = warnings(results)
+    if said:
+        blocks.insert(0, "<ul>" + "".join(f"<li>{escape(warning)}</li>" for warning in said) + "</ul>")
+    blocks += tables_with_names(results)
+    return PAGE.format(title=escape(f"{assignment.title}: summary"), body="\n".join(blocks))
+
+
+def tables_with_names(results: list[Graded]) -> list[str]:
+    """For staff alone: what to look at, the errors in hidden cases, remarks, and wrong answers that nobody knows."""
+    look = [[graded.student, graded.for_staff] for graded in results if graded.for_staff]
+    errors = [
+        [graded.student, [f"{mark.error}: {mark.problem}, {mark.part}" for mark in graded.marks if mark.error]]
+        for graded in results
+    ]
     remarks = [[graded.student, [*filter(None, [graded.failure, *graded.remarks])]] for graded in results]
-    blocks.append("<h2>Remarks</h2>\n" + table(["student", "remarks"], [row for row in remarks if row[1]]))
+    blocks = [
+        "<h2>To look at</h2>\n" + table(["student", "what"], look),
+        "<h2>Errors in hidden cases</h2>\n" + table(["student", "error"], [row for row in errors if row[1]]),
+        "<h2>Remarks</h2>\n" + table(["student", "remarks"], [row for row in remarks if row[1]]),
+    ]
     unknown = [
         [graded.student, [f"{mark.problem}: {mark.part}" for mark in graded.marks if mark.comment == UNKNOWN]]
         for graded in results
@@ -150,7 +215,7 @@ def summary_page(assignment: Assignment, results: list[Graded]) -> str:
     blocks.append(
         "<h2>Wrong answers without a name</h2>\n" + table(["student", "parts"], [row for row in unknown if row[1]])
     )
-    return PAGE.format(title=escape(f"{assignment.title}: summary"), body="\n".join(blocks))
+    return blocks
 
 
 def by_hand_page(assignment: Assignment, results: list[Graded]) -> str:

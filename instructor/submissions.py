@@ -2,21 +2,26 @@
 
 A student is a folder at the top, whatever is nested in it, or a file at the top, named after the student. A browser
 adds ``(1)`` to the name of a second copy, so ``Ann.ipynb`` and ``Ann (1).ipynb`` are both Ann's. Of several notebooks
-by one student the last by name counts, numbers in names compared as numbers: the same on every machine, which the
-time of a file is not.
+by one student the one counts that has the cells of this assignment; of several such the one that is named after it,
+and then the last by name, numbers in names compared as numbers: the same on every machine, which the time of a file is
+not. Without a notebook, an archive that holds one will do.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-NOTEBOOK_AT_MOST = 20 * 2**20  # bytes
+NOTEBOOK_AT_MOST = 100 * 2**20  # bytes, outputs included; students' pictures make large files
+PIECE = 2**20  # bytes read at a time
 NOTEBOOK = re.compile(r"\.ipynb(\.txt|\.json)?$", re.IGNORECASE)  # some browsers add what they think it is
+ARCHIVE = re.compile(r"\.zip$", re.IGNORECASE)
 
 
 class UnreadableError(Exception):
@@ -31,8 +36,8 @@ class Submission:
     notebook: Path | None
     others: tuple[Path, ...] = ()
 
-    def read(self) -> str:
-        """The notebook's text.
+    def open(self) -> int:
+        """A descriptor of the notebook, for reading; who asks for it closes it.
 
         Raises:
             UnreadableError: there is none, it is no plain file, or it is too large.
@@ -44,17 +49,38 @@ class Submission:
             descriptor = os.open(self.notebook, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
             raise UnreadableError("Your notebook could not be opened.") from error
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UnreadableError("Your notebook is not a plain file.")
-            content = file.read(NOTEBOOK_AT_MOST + 1)
-        if len(content) > NOTEBOOK_AT_MOST:
-            raise UnreadableError(f"Your notebook is larger than {NOTEBOOK_AT_MOST // 2**20} MB. Clear its outputs.")
-        return content.decode("utf-8-sig", "replace")
+        about = os.fstat(descriptor)
+        why = "" if stat.S_ISREG(about.st_mode) else "Your notebook is not a plain file."
+        if not why and about.st_size > NOTEBOOK_AT_MOST:
+            why = f"Your notebook is larger than {NOTEBOOK_AT_MOST // 2**20} MB. Clear its outputs."
+        if why:
+            os.close(descriptor)
+            raise UnreadableError(why)
+        return descriptor
+
+    def pieces(self) -> Iterator[bytes]:
+        """The notebook's content, a piece at a time, so that it need not be in memory."""
+        with os.fdopen(self.open(), "rb") as file:
+            while piece := file.read(PIECE):
+                yield piece
+
+    def read(self) -> str:
+        """The notebook's text."""
+        return b"".join(self.pieces()).decode("utf-8-sig", "replace")
+
+    def digest(self) -> str:
+        """Tells whether the file is the one that was graded."""
+        digest = hashlib.sha256(self.notebook.name.encode("utf-8", "surrogateescape") if self.notebook else b"")
+        try:
+            for piece in self.pieces():
+                digest.update(piece)
+        except UnreadableError as error:
+            digest.update(str(error).encode())
+        return digest.hexdigest()
 
 
-def find_submissions(folder: Path, assignment: str) -> list[Submission]:
-    """One submission for each student, in the order of their names."""
+def find_submissions(folder: Path, assignment: str, problems: tuple[str, ...] = ()) -> list[Submission]:
+    """One submission for each student, in the order of their names; ``problems`` tells whose notebook it is."""
     students: dict[str, list[Path]] = {}
     for path in folder.iterdir():
         if path.name.startswith((".", "__MACOSX")):
@@ -66,13 +92,38 @@ def find_submissions(folder: Path, assignment: str) -> list[Submission]:
             name = re.sub(r"\s*\(\d+\)$", "", name) or name  # a browser's second copy
             name = re.sub(rf"[\s_-]*{assignment}$", "", name, flags=re.IGNORECASE) or name
             students.setdefault(name, []).append(path)
-    return [_submission(student, students[student]) for student in sorted(students, key=natural)]
+    return [_submission(name, students[name], assignment, problems) for name in sorted(students, key=natural)]
 
 
-def _submission(student: str, files: list[Path]) -> Submission:
+def _submission(student: str, files: list[Path], assignment: str, problems: tuple[str, ...]) -> Submission:
     files = sorted(files, key=lambda path: natural(readable(NOTEBOOK.sub("", str(path)))))
-    *others, last = [path for path in files if NOTEBOOK.search(path.name)] or [None]
-    return Submission(student, last, tuple(others if last else files))
+    notebooks = [path for path in files if NOTEBOOK.search(path.name)]
+    notebooks = notebooks or [path for path in files if ARCHIVE.search(path.name)]
+    if len(notebooks) > 1:
+        # the last of the best: sorting keeps the order of equals
+        notebooks.sort(key=lambda path: (_carries(path, problems), assignment.casefold() in path.name.casefold()))
+    counts = notebooks[-1] if notebooks else None
+    return Submission(student, counts, tuple(path for path in files if path != counts))
+
+
+def _carries(path: Path, problems: tuple[str, ...]) -> tuple[int, int]:
+    """How many of the problems a notebook has, by what our cells say and by the functions that it defines."""
+    if not problems:
+        return 0, 0
+    any_of = "|".join(map(re.escape, problems)).encode()
+    named = re.compile(rb'"problem"\s*:\s*"(' + any_of + rb')"')
+    defined = re.compile(rb"\bdef +(" + any_of + rb") *\(")
+    found: tuple[set, set] = set(), set()
+    tail = b""
+    try:
+        for piece in Submission("", path).pieces():
+            piece = tail + piece
+            for pattern, names in zip((named, defined), found, strict=True):
+                names.update(pattern.findall(piece))
+            tail = piece[-200:]
+    except UnreadableError:
+        return 0, 0
+    return len(found[0]), len(found[1])
 
 
 def _files(folder: Path) -> list[Path]:

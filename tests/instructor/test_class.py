@@ -67,7 +67,7 @@ CLASS: dict[str, tuple[dict[str, str | None], tuple[int, ...], str]] = {
     ),
     "Dora": ({"conv_macs": None}, (0, *FULL[1:]), "Not answered"),
     "Eun": ({"conv_macs": f"{CONV}    return prod(kernel) *"}, (0, *FULL[1:]), "SyntaxError"),
-    "Eve": ({"conv_macs": f"{CONV}    return kernel / 2"}, (0, *FULL[1:]), "hidden case (TypeError)"),
+    "Eve": ({"conv_macs": f"{CONV}    return kernel / 2"}, (0, *FULL[1:]), "error for at least one hidden case."),
     "Finn": (
         {"bottleneck_macs": f"{BOTTLENECK}    return (2 * channels * reduced + 9 * reduced**2) * size**2"},
         (8, 2, 5, 6, 7), "You leave the stride out.",

@@ -121,7 +121,7 @@ def test_a_huge_file_is_not_read(tmp_path):
     path = tmp_path / "Ann.ipynb"
     with path.open("wb") as file:
         file.truncate(NOTEBOOK_AT_MOST + 1)
-    with pytest.raises(UnreadableError, match="larger than 20 MB"):
+    with pytest.raises(UnreadableError, match="larger than 100 MB"):
         Submission("Ann", path).read()
 
 
