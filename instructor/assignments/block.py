@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from instructor.problem import Assignment, Part, Problem, draw
+from instructor.problem import Assignment, Part, Problem, draw, until
 
 INTRODUCTION = """\
 One block that the book does not contain, built and accounted for; then three questions that come up as soon as one
@@ -313,6 +313,9 @@ def kernel(random: Random) -> Problem:
         side, share = random.choice(((5, 10), (7, 10), (5, 20), (9, 20), (3, 25), (7, 25), (5, 50)))
         return random.randint(60, 90), side**2 * (100 - share) // share, share
 
+    def boundaries() -> tuple:
+        return boundary(), boundary(), boundary()
+
     def too_wide() -> tuple:
         return random.randint(60, 90), random.randint(10, 20), random.randint(1, 4)
 
@@ -331,8 +334,12 @@ some of the hidden cases hit `share` exactly. With {shown[1]} output channels an
         (even_sides, share_of_pointwise, input_instead, side_once, one_too_large, strictly_less, at_least_one),
         (
             Part("some sides fit", 3, (case(), case(), case(), case(), case())),
-            Part("exactly the share", 1, (boundary(), boundary(), boundary())),
-            Part("no side fits", 1, (too_wide(), too_wide())),
+            Part(
+                "exactly the share",
+                1,
+                until(boundaries, lambda cases: len({largest_kernel(*each) for each in cases}) == 3),
+            ),
+            Part("no side fits", 1, tuple(random.sample([too_wide(), case(), too_wide(), case()], 4))),
         ),
         (shown,),
     )
@@ -504,11 +511,34 @@ def products_of_elements(first, second):
 # 5 ----------------------------------------------------------------------------------------------------------------
 
 
-def training(random: Random) -> Problem:
-    def case(network: str) -> tuple:
-        return network, random.randint(3, 9), random.randint(10, 20), random.randint(2, 9)
+IDLE = ("unused", "frozen", "left over")
 
-    shown = ("unused branch", 4, random.randint(5, 9), 3)
+
+def training(random: Random) -> Problem:
+    def case(*roles: str) -> tuple:
+        """Branches with these roles and with names, widths and places that tell nothing."""
+        names = random.sample(["alpha", "beta", "gamma", "delta", "mix", "gate", "path", "side"], len(roles))
+        branches = [list(each) for each in zip(names, roles, random.sample(range(2, 20), len(roles)), strict=True)]
+        random.shuffle(branches)
+        return branches, random.randint(3, 9), random.randint(10, 20), random.randint(2, 9)
+
+    def some(role: str) -> list[str]:
+        return [role] * random.randint(1, 2)
+
+    def off() -> tuple:
+        return case(*some("off"), random.choice(("unused", "frozen")), "used")
+
+    def thrice(make: Callable[[], tuple]) -> tuple:
+        """Three cases in which what never trains does not always have the same place."""
+
+        def is_good(cases: tuple) -> bool:
+            idle = [[role in IDLE for _, role, _ in branches] for branches, *_ in cases]
+            return len({each.index(True) for each in idle}) > 1 and len({each[::-1].index(True) for each in idle}) > 1
+
+        return until(lambda: (make(), make(), make()), is_good)
+
+    shown = [["branch", "unused", 6], ["other", "used", 4]], 4, random.randint(5, 9), 3
+    shown_numbers = f"{shown[1]} × 6 + 6 and 6 × {shown[2]} + {shown[2]}"
     task = f"""\
 ## Parameters that never train
 
@@ -516,7 +546,7 @@ A parameter that the output does not depend on, or that is frozen (`requires_gra
 training, yet it is counted and saved. Given a network and a batch of its inputs, return how many *numbers* in its
 parameters never train. A gradient that happens to be zero, behind a ReLU that is off for these images, is a gradient:
 on other images it will not be zero. Whatever gradients are stored when you start, do not trust them. In the example
-the unused layer holds {shown[1]} × {shown[2]} weights and {shown[2]} biases."""
+the two layers of the unused branch hold {shown_numbers} numbers."""
     return Problem(
         task,
         untrained,
@@ -531,10 +561,10 @@ the unused layer holds {shown[1]} × {shown[2]} weights and {shown[2]} biases.""
             trained_instead,
         ),
         (
-            Part("an unused branch", 2, (case("unused branch"), case("unused branch"))),
-            Part("frozen layers", 1, (case("frozen"), case("frozen"))),
-            Part("a ReLU that is off", 1, (case("dead relu"), case("dead relu"))),
-            Part("gradients left over from before", 1, (case("left over"), case("left over"))),
+            Part("an unused branch", 2, thrice(lambda: case("used", *some("unused"), "used"))),
+            Part("frozen layers", 1, thrice(lambda: case("used", *some("frozen"), "used"))),
+            Part("a ReLU that is off", 1, thrice(off)),
+            Part("gradients left over from before", 1, thrice(lambda: case("used", *some("left over")))),
         ),
         (shown,),
         measure_untrained,
@@ -548,8 +578,8 @@ def untrained(network, images) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.grad is None)
 
 
-def measure_untrained(answer, network, inputs, hidden, outputs):
-    """A small network with a branch that is not used or frozen, or with a ReLU that is off."""
+def measure_untrained(answer, branches, inputs, hidden, outputs):
+    """A small network with branches, each a list of its name, its role and its width."""
     import torch
     from torch import nn
 
@@ -557,24 +587,27 @@ def measure_untrained(answer, network, inputs, hidden, outputs):
         def __init__(self):
             super().__init__()
             self.first = nn.Linear(inputs, hidden)
-            self.branch = nn.Linear(inputs, hidden)
+            for name, _, width in branches:
+                setattr(self, name, nn.Sequential(nn.Linear(inputs, width), nn.Linear(width, hidden)))
             self.last = nn.Linear(hidden, outputs)
-            self.use_branch = network in ("frozen", "dead relu")
 
         def forward(self, images):
             features = self.first(images)
-            if self.use_branch:
-                features = features + self.branch(images).relu()
+            for branch in called:
+                features = features + branch(images).relu()
             return self.last(features)
 
     torch.manual_seed(0)
     model, images = Network(), torch.rand(4, inputs)
-    if network == "frozen":
-        model.branch.requires_grad_(False)
-    if network == "dead relu":
-        nn.init.constant_(model.branch.bias, -100.0)
-    if network == "left over":
-        model.branch(images).sum().backward()
+    with_role = [(role, getattr(model, name)) for name, role, _ in branches]
+    called = [branch for role, branch in with_role if role in ("used", "frozen", "off")]
+    for role, branch in with_role:
+        if role == "frozen":
+            branch.requires_grad_(False)
+        if role == "off":
+            nn.init.constant_(branch[1].bias, -100.0)
+        if role == "left over":
+            branch(images).sum().backward()
     return answer(model, images)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from math import log, log2, log10
 from random import Random
 
-from instructor.problem import Assignment, ByHand, Part, Problem, draw
+from instructor.problem import Assignment, ByHand, Part, Problem, draw, until
 from mobilenet_edu.architecture import from_table, mobilenet_v1, separable_block
 
 INTRODUCTION = """\
@@ -14,6 +15,7 @@ Find the networks that you can afford, keep those that are worth having, see how
 of your own, choose by measured time, and say why. `mobilenet_edu.architecture` does the counting; nothing needs
 PyTorch. MACs are `.cost.macs`, and parameters are `.cost.params`, batch norm and the classifier's bias included."""
 
+NAMES = ["amber", "birch", "cobalt", "dune", "ember", "fjord", "garnet", "heron", "iris", "jade", "kelp", "larch"]
 MULTIPLIERS, RESOLUTIONS = [0.25, 0.35, 0.5, 0.75, 1.0], [128, 160, 192, 224]
 
 
@@ -147,17 +149,34 @@ def below_it(max_macs, max_params, multipliers, resolutions):
 
 
 def worth_having(random: Random) -> Problem:
-    def networks(*plan: tuple[int, int]) -> tuple:
-        """Networks from (rank of MACs, rank of accuracy): equal ranks are equal numbers."""
-        macs = sorted(random.sample(range(20, 600), 9))
-        accuracy = sorted(random.sample(range(450, 720), 9))
-        rows = [[f"net {letter}", macs[m], accuracy[a] / 10] for letter, (m, a) in zip("ABCDEFGH", plan, strict=False)]
-        random.shuffle(rows)
+    def networks(ties: str = "") -> tuple:
+        """Six to nine networks, of which some have equal numbers in the column that ``ties`` names."""
+        count = random.randint(6, 9)
+        macs = random.sample(range(20, 600), count)
+        accuracy = random.sample(range(450, 720), count)
+        for one, other in (random.sample(range(count), 2) for _ in range(2)):
+            if ties:
+                column = macs if ties == "macs" else accuracy
+                column[one] = column[other]
+        rows = [list(row) for row in zip(random.sample(NAMES, count), macs, (a / 10 for a in accuracy), strict=True)]
         return (rows,)
 
-    different = (0, 1), (1, 3), (2, 0), (3, 2), (4, 5), (5, 8), (6, 4), (8, 6)
-    same_macs = (0, 1), (2, 3), (2, 5), (4, 4), (6, 7), (6, 6)
-    same_accuracy = (0, 2), (1, 2), (3, 5), (5, 5), (7, 7), (8, 1)
+    def tells_apart(case: tuple) -> bool:
+        """Whether each mistake shows, except where the numbers have to be equal for it to show."""
+        (rows,) = case
+        if len({(macs, accuracy) for _, macs, accuracy in rows}) < len(rows):
+            return False
+        right = pareto(rows)
+        others = [each(rows) for each in (everything, neighbours, unsorted_names, by_accuracy_only, whole_rows)]
+        return len(right) > 2 and all(each not in (right, *others[:n]) for n, each in enumerate(others))
+
+    def several(ties: str = "") -> tuple:
+        def ties_matter(case: tuple) -> bool:
+            kept = strictly_better(*case)
+            return not ties or (kept != pareto(*case) and kept not in (everything(*case), neighbours(*case)))
+
+        return tuple(until(lambda: networks(ties), lambda case: tells_apart(case) and ties_matter(case)) for _ in "abc")
+
     shown = [["small", 40, 50.0], ["odd", 90, 48.5], ["large", random.randint(300, 600), 70.5]]
     task = f"""\
 ## Which networks are worth having
@@ -170,9 +189,9 @@ least as accurate, and is better in one of the two. Return the names of those wo
         pareto,
         (everything, neighbours, unsorted_names, strictly_better, equal_macs_kept, by_accuracy_only, whole_rows),
         (
-            Part("all numbers differ", 2, (networks(*different), networks(*different))),
-            Part("equal MACs", 1, (networks(*same_macs), networks(*same_macs))),
-            Part("equal accuracy", 1, (networks(*same_accuracy), networks(*same_accuracy))),
+            Part("all numbers differ", 2, several()),
+            Part("equal MACs", 1, several("macs")),
+            Part("equal accuracy", 1, several("accuracy")),
         ),
         ((shown,),),
     )
@@ -381,7 +400,10 @@ CLASSES = 100
 
 def own_design(random: Random) -> Problem:
     budget = random.randrange(60, 160, 10) * 10**6, random.randrange(12, 22) * 100_000
-    others = tuple((random.randrange(60, 300) * 10**6, random.randrange(6, 30) * 100_000) for _ in range(3))
+    # So far apart that no network suits them all
+    small = random.randrange(60, 90) * 10**6, random.randrange(6, 9) * 100_000
+    large = random.randrange(280, 400) * 10**6, random.randrange(28, 36) * 100_000
+    between = random.randrange(100, 260) * 10**6, random.randrange(10, 26) * 100_000
     task = f"""\
 ## A network of your own
 
@@ -394,20 +416,21 @@ from_table(rows, separable_block, resolution=224, num_classes={CLASSES})
 
 It must have 4 to 20 blocks, strides of 1 or 2, at most 4096 channels, and end on 7×7 maps (the first layer has halved
 the map once). It must cost at most `max_macs` MACs and have at most `max_params` parameters, and it should use what it
-is given: at least 90 % of one of the two. Your class has {budget[0]:,} MACs and {budget[1]:,} parameters; other budgets
-are tried too, so compute the rows from the arguments. `from_table` and `separable_block` come from
-`mobilenet_edu.architecture`."""
-    cases = (budget, *others)
+is given: at least half of one of the two, and for the second part 90 %. Your class has {budget[0]:,} MACs and
+{budget[1]:,} parameters; other budgets are tried too, so compute the rows from the arguments. `from_table` and
+`separable_block` come from `mobilenet_edu.architecture`."""
+    cases = [budget, small, between, large]
+    random.shuffle(cases)
     return Problem(
         task,
         design,
         (),
         (
-            Part("a table that fits", 1, cases, objection_to_table),
-            Part("within both budgets", 3, cases, objection_to_cost),
-            Part("uses what it is given", 2, cases, objection_to_waste),
+            Part("within both budgets", 4, tuple(cases), objection_to_cost),
+            Part("uses what it is given", 2, tuple(cases), objection_to_waste),
         ),
         (),
+        imports="from mobilenet_edu.architecture import from_table, separable_block",
         self_check=f"""\
 from mobilenet_edu.architecture import from_table, separable_block
 
@@ -449,13 +472,16 @@ def objection_to_table(rows: object, max_macs: int, max_params: int) -> str | No
 
 
 def objection_to_cost(rows: object, max_macs: int, max_params: int) -> str | None:
-    """Says which budget is exceeded."""
-    if objection_to_table(rows, max_macs, max_params):
-        return "There is no valid table to count."
+    """Says what is wrong with the rows, or which budget is exceeded or hardly touched."""
+    if objection := objection_to_table(rows, max_macs, max_params):
+        return objection
     cost = from_table(rows, separable_block, resolution=224, num_classes=CLASSES).cost
     if cost.macs > max_macs:
         return "At least one network costs more MACs than it may."
-    return "At least one network has more parameters than it may." if cost.params > max_params else None
+    if cost.params > max_params:
+        return "At least one network has more parameters than it may."
+    used = max(cost.macs / max_macs, cost.params / max_params)
+    return None if used >= 0.5 else "At least one network uses less than half of both its budgets."
 
 
 def objection_to_waste(rows: object, max_macs: int, max_params: int) -> str | None:
@@ -478,23 +504,49 @@ def deadline(random: Random) -> Problem:
         random.shuffle(times)
         return times
 
+    def case(*middle: list[float], below: int = 1, above: int = 0) -> tuple:
+        """Networks with these times, the more accurate the later; some that are quick below, some slow ones above."""
+        quick = [runs(random.uniform(4, 6)) for _ in range(below)]
+        slow = [runs(random.uniform(21, 30)) for _ in range(above)]
+        times = [*quick, *middle, *slow]
+        accuracy = sorted(random.sample(range(550, 760), len(times)))
+        rows = [[n, a / 10, t] for n, a, t in zip(random.sample(NAMES, len(times)), accuracy, times, strict=True)]
+        random.shuffle(rows)
+        return rows, 15.0
+
+    def around() -> dict[str, int]:
+        return {"below": random.randint(1, 3), "above": random.randint(0, 2)}
+
     def quiet() -> tuple:
-        return [["small", 60.0, runs(5)], ["medium", 66.0, runs(12)], ["large", 71.0, runs(21)]], 15.0
+        return case(runs(12), below=random.randint(1, 3), above=random.randint(1, 2))
 
     def stragglers() -> tuple:
-        # large: fast on most runs, late on 3 of 20. medium: late once, so it is safe although its mean is not.
-        large, medium = runs(9, slow=3, late=16.0), runs(8, slow=1, late=160.0)
-        return [["small", 60.0, runs(5)], ["medium", 66.0, medium], ["large", 71.0, large]], 15.0
+        # The first is late once, so it is safe although its mean is not; the second is fast, but late on 3 of 20 runs.
+        return case(runs(8, slow=1, late=160.0), runs(9, slow=3, late=16.0), **around())
 
     def exact() -> tuple:
         times = [*(round(random.uniform(8, 9), 2) for _ in range(18)), 15.0, 15.0]
-        return [["small", 60.0, runs(5)], ["medium", 66.0, times]], 15.0
+        return case(times, **around())
 
     def stalled() -> tuple:
-        return [["small", 60.0, runs(5)], ["medium", 66.0, runs(8, slow=1, late=160.0)]], 15.0
+        return case(runs(8, slow=1, late=160.0), **around())
 
     def lucky() -> tuple:
-        return [["small", 60.0, runs(5)], ["large", 71.0, [*runs(21)[:19], 14.0]]], 15.0
+        return case(runs(12), [*runs(21)[:19], 14.0], **around())
+
+    def too_slow() -> tuple:
+        return case(runs(9, slow=3, late=16.0), below=0, above=random.randint(1, 3))
+
+    def mixed(*makers: Callable[[], tuple]) -> tuple:
+        """A case of each kind, in any order, in which no place in the list and no rank is always the right one."""
+
+        def is_good(cases: list[tuple]) -> bool:
+            guesses = [(by, place) for by in (0, 1, None) for place in (0, 1, 2, -1, -2, -3)]
+            return not any(all(_guess(*case, *guess) == choose(*case) for case in cases) for guess in guesses)
+
+        cases = list(until(lambda: [maker() for maker in makers], is_good))
+        random.shuffle(cases)
+        return tuple(cases)
 
     shown = [["small", 60.0, [5.1] * 20], ["large", 71.0, [9.0] * 17 + [float(random.randint(20, 40))] * 3]]
     task = """\
@@ -508,9 +560,9 @@ Beware of 19 / 20 as a floating-point number: count runs."""
         choose,
         (by_mean, by_median, by_best_run, by_worst_run, deadline_excluded, most_accurate, fastest),
         (
-            Part("a quiet machine", 1, (quiet(), quiet())),
-            Part("some runs are late", 3, (stragglers(), stalled(), lucky(), exact())),
-            Part("no network is safe", 1, (([["large", 71.0, runs(21)], ["huge", 74.0, runs(33)]], 15.0),)),
+            Part("a quiet machine", 1, mixed(quiet, quiet, quiet)),
+            Part("some runs are late", 3, mixed(stragglers, stalled, lucky, exact)),
+            Part("no network is safe", 1, mixed(too_slow, stragglers, too_slow, quiet)),
         ),
         ((shown, 15.0), (shown, 4.0)),
     )
@@ -524,6 +576,12 @@ def choose(networks: list, deadline: float) -> str:
         if 20 * sum(time <= deadline for time in times) >= 19 * len(times)
     ]
     return max(safe)[1] if safe else "none"
+
+
+def _guess(networks: list, deadline: float, by: int | None, place: int) -> str:
+    """A name by its place in the list or by its rank, without a look at the times."""
+    ordered = networks if by is None else sorted(networks, key=lambda network: network[by])
+    return ordered[place][0] if -len(ordered) <= place < len(ordered) else "none"
 
 
 def _best(networks, is_safe):

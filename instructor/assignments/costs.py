@@ -388,11 +388,27 @@ def printed_numbers(random: Random) -> Problem:
     def layer(bias: bool = False) -> list:
         return [random.randint(3, 12), random.randint(13, 40), random.choice((3, 5)), random.randint(20, 40), bias]
 
-    def cases(bias: bool, batch: int, counts: tuple[str, ...] = COUNTS) -> tuple:
+    def cases(bias: bool, batch: int) -> tuple:
+        """Each count at least once, some twice, in any order."""
+        counts = [*COUNTS, *random.choices(COUNTS, k=3)]
+        random.shuffle(counts)
         layers = [layer(bias) for _ in counts]
         return tuple((given, batch, count(given, batch)[name]) for given, name in zip(layers, counts, strict=True))
 
-    strange = [layer(bias=True) for _ in range(3)]
+    def none_of_them() -> tuple:
+        """MACs with the bias added, off by one, three times the MACs; and among them some that do have a name."""
+        strange = [(layer(bias=True), 1) for _ in range(3)]
+        counts = [count(*given) for given in strange]
+        printed = (
+            counts[0]["MACs"] + counts[0]["output elements"],
+            counts[1]["parameters"] + 1,
+            3 * counts[2]["MACs"],
+        )
+        found = [(*given, number) for given, number in zip(strange, printed, strict=True)]
+        found += random.sample(cases(bias=True, batch=1), 3)
+        random.shuffle(found)
+        return tuple(found)
+
     shown = [3, 32, 3, 112, False]
     batch = random.choice((4, 8, 16))
     task = f"""\
@@ -419,16 +435,7 @@ A tool prints one number for a convolution and does not say what it is. Name it:
             Part("one image, no bias", 2, cases(bias=False, batch=1)),
             Part("a bias", 2, cases(bias=True, batch=1)),
             Part("a batch", 2, cases(bias=False, batch=random.randint(2, 9))),
-            Part(
-                "none of them",
-                1,
-                # MACs with the bias added, off by one, and three times the MACs
-                (
-                    (strange[0], 1, count(strange[0], 1)["MACs"] + count(strange[0], 1)["output elements"]),
-                    (strange[1], 1, count(strange[1], 1)["parameters"] + 1),
-                    (strange[2], 1, 3 * count(strange[2], 1)["MACs"]),
-                ),
-            ),
+            Part("none of them", 1, none_of_them()),
         ),
         ((shown, batch, count(shown, batch)["FLOPs"]), (shown, batch, count(shown, batch)["parameters"])),
     )

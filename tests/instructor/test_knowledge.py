@@ -1,0 +1,134 @@
+"""Points need knowledge: answers that look at nothing, count calls or read names earn no part, on any seed."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from classroom import SEED
+
+from instructor.assignments import ASSIGNMENTS
+from instructor.grading import Key, compare
+from instructor.problem import Problem, plain
+
+COUNTS = ("MACs", "FLOPs", "parameters", "output elements")
+CONSTANTS = [0, 1, -1, 100, 1.0, True, "", "none", "unknown", *COUNTS, [], {}, [[64, 2]] * 4, [[1, 2]] * 4]
+CONSTANTS += [[[512, 2]] * 4, ["net A", "net B", "net E", "net F"], ["net A", "net C", "net E"]]
+
+
+def constant(value):
+    return lambda *_: value
+
+
+def counter(*values):
+    """Answers in a fixed order; a part starts afresh, so the order begins anew."""
+
+    def make():
+        following = itertools.chain(values, itertools.repeat(values[-1]))
+        return lambda *_: next(following)
+
+    return make
+
+
+def at(*places):
+    """A piece of the arguments."""
+
+    def answer(*arguments):
+        for place in places:
+            arguments = arguments[place]
+        return arguments
+
+    return answer
+
+
+def names(*places):
+    """The names of the rows at these places."""
+    return lambda networks, *_: [networks[place][0] for place in places]
+
+
+def by_rank(column, place):
+    return lambda networks, *_: sorted(networks, key=lambda row: row[column])[place][0]
+
+
+def read_names(networks, *_):
+    found = {row[0] for row in networks}
+    return "none" if "huge" in found else "medium" if "medium" in found else "small"
+
+
+def first_in_alphabet(networks, *_):
+    return min(row[0] for row in networks)
+
+
+def named_branch(network, _images):
+    branch = getattr(network, "branch", None) or next(iter(dict(network.named_children()).values()))
+    return sum(parameter.numel() for parameter in branch.parameters())
+
+
+def child(place):
+    def answer(network, _images):
+        return sum(parameter.numel() for parameter in list(network.children())[place].parameters())
+
+    return answer
+
+
+def cheats() -> list:
+    """Each as a function that makes the answer for one part."""
+    fixed = [constant(value) for value in CONSTANTS]
+    fixed += [at(0), at(1), at(0, 0), at(0, 0, 0), at(0, -1, 0), at(1, 0), at(2)]
+    fixed += [names(*range(count)) for count in range(1, 7)]
+    fixed += [by_rank(column, place) for column in (1, 2) for place in (0, 1, -1, -2)]
+    fixed += [by_rank(column, place) for column in (1, 2) for place in (2, -3)]
+    fixed += [read_names, first_in_alphabet, named_branch, *map(child, range(5))]
+    made = [lambda answer=answer: answer for answer in fixed]
+    made += [counter(*order) for order in itertools.permutations(COUNTS)]
+    made += [counter(*[name for name in COUNTS for _ in range(2)]), counter(*["unknown"] * 3, *COUNTS)]
+    return [*made, counter("none", "small", "none", "small"), counter(*range(9))]
+
+
+def earned(problem: Problem, key: Key, make) -> list[str]:
+    """The parts that a cheat gets."""
+    parts = []
+    for part in problem.parts:
+        answer = make()
+        right = True
+        for index, case in enumerate(part.cases):
+            got = problem.outcome(answer, case)
+            if part.objection:
+                right = "value" in got and part.objection(got["value"], *plain(case)) is None
+            else:
+                right = not compare(key.expected[part.name][index], got)
+            if not right:
+                break
+        if right:
+            parts.append(part.name)
+    return parts
+
+
+class ExpectedOnly(Key):
+    """Without the mistakes, which take long and are not needed here."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.expected = self._outcomes(problem.solution)
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+@pytest.mark.parametrize("seed", range(20))
+def test_answers_without_knowledge_earn_no_part(name, seed):
+    for problem in ASSIGNMENTS[name](f"{SEED} {seed}").problems:
+        key = ExpectedOnly(problem)
+        for number, make in enumerate(cheats()):
+            assert earned(problem, key, make) == [], f"cheat {number} on {problem.name}"
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_answers_differ_within_each_part_and_between_seeds(name):
+    seen: dict[tuple[str, str], list] = {}
+    for seed in range(3):
+        for problem in ASSIGNMENTS[name](f"{SEED} {seed}").problems:
+            expected = ExpectedOnly(problem).expected
+            for part in problem.parts:
+                seen.setdefault((problem.name, part.name), []).append(expected[part.name])
+                assert len({str(outcome) for outcome in expected[part.name]}) > 1 or len(part.cases) == 1
+    for lists in seen.values():
+        assert len({str(each) for each in lists}) > 1
