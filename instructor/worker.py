@@ -274,6 +274,7 @@ class Cell:
         self.problem = about.get("problem") if isinstance(about.get("problem"), str) else None
         self.by_hand = about.get("by_hand")
         self.is_check = bool(about.get("check"))
+        self.is_python = True  # until reading it fails
         self.body: list[ast.stmt] = []
 
 
@@ -282,16 +283,18 @@ class Cell:
 
 def statements(source: str, name: str) -> list[ast.stmt]:
     """The cell as Python; what is IPython's own is translated by IPython."""
+    gc.disable()  # a long cell makes many objects, and looking through them again and again takes most of the time
     try:
         return ast.parse(source, name).body
     except SyntaxError as error:
         try:
-            translated = translate(source)
-            return ast.parse(translated, name).body
+            return ast.parse(translate(source), name).body
         except SyntaxError as second:
             raise second from None
         except Exception:  # IPython's own failures are not the student's
             raise error from None
+    finally:
+        gc.enable()
 
 
 def translate(source: str) -> str:
@@ -435,6 +438,7 @@ class Run:
         try:
             cell.body = statements(cell.source, f"cell {index + 1}")
         except SyntaxError as error:
+            cell.is_python = False
             self.errors[index] = ["SyntaxError", error.lineno, newer(cell.source, error, self.notebook.version)]
         except (ValueError, RecursionError, MemoryError) as error:
             self.errors[index] = [type(error).__name__, 0, False]
@@ -559,11 +563,7 @@ def is_prose(cell: Cell) -> bool:
     """Whether a code cell holds sentences."""
     if cell.is_check or re.search(r"(?m)^\s*(import|from|def|class|for|if|with|return|%|!)\b", cell.source):
         return False
-    try:
-        ast.parse(cell.source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return len(re.findall(r"[^\W\d_]{2,}", cell.source)) > 20
-    return False
+    return not cell.is_python and len(re.findall(r"[^\W\d_]{2,}", cell.source)) > 20
 
 
 # Answering --------------------------------------------------------------------------------------------------------
