@@ -11,6 +11,8 @@ from pprint import pformat
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from instructor import edition
+from instructor.assignments import ASSIGNMENTS
 from instructor.grading import sentence
 from instructor.problem import Assignment, Problem, plain, source
 from scripts.setup_cells import project, setup_cell
@@ -65,7 +67,9 @@ def solution_notebook(assignment: Assignment) -> nbformat.NotebookNode:
 def _notebook(assignment: Assignment, solved: bool) -> nbformat.NotebookNode:
     title = f"# {assignment.title}" + (" (solutions)" if solved else "")
     cells = [
-        new_markdown_cell(f"{title}\n\n{assignment.introduction}\n\n{RULES}\n\n{_points_table(assignment)}"),
+        new_markdown_cell(
+            f"{title}\n\n{assignment.introduction}\n\n{RULES}\n\n{_points_table(assignment)}{_stamp(assignment)}"
+        ),
         new_code_cell(setup_cell(None, project()), metadata={"instructor": {"check": True}}),
         new_code_cell(source(check), metadata={"instructor": {"check": True}}),
     ]
@@ -91,6 +95,10 @@ def _notebook(assignment: Assignment, solved: bool) -> nbformat.NotebookNode:
 def markdown_of(assignment: Assignment) -> list[str]:
     """The Markdown of the hand-out: what a student has not written."""
     return [cell.source for cell in student_notebook(assignment).cells if cell.cell_type == "markdown"]
+
+
+def _stamp(assignment: Assignment) -> str:
+    return f"\n\n{edition.stamp(assignment.name)}" if assignment.name in ASSIGNMENTS else ""
 
 
 def _points_table(assignment: Assignment) -> str:

@@ -29,7 +29,7 @@ LISTED = {
     r"python -m instructor.*": "tests/instructor/test_guide.py parses it, test_command.py runs it",
     r"source \.venv/bin/activate": "changes a shell",
     r"python experiments/\w+\.py": "measures for minutes; the file is there",
-    r"git push .*": "publishes",
+    r"git (checkout|push).*": "moves to another commit, or publishes; test_colab.py makes an edition on a copy",
 }
 
 
