@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from instructor.assignments import ASSIGNMENTS
+from instructor.edition import refuse_others
 from instructor.grading import Graded, Grader, processors
 from instructor.journal import Journal
 from instructor.notebooks import markdown_of, write, write_variants
@@ -127,6 +128,7 @@ def grade(assignment, options: argparse.Namespace) -> int:
                 f"{error}\nStudents' code is not run unprotected, unless --no-sandbox asks for it."
             ) from error
     submissions = find_submissions(folder, assignment.name, tuple(problem.name for problem in assignment.problems))
+    print(f"Hand-outs: {refuse_others(assignment.name, submissions)}")
     make_folder(out)
     known = journal.read()
     waiting = to_grade(submissions, known, options.only)
