@@ -18,6 +18,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 RUN = {
     r"\.venv/bin/python scripts/notebooks\.py book/02\S*": {},
     r"\.venv/bin/pytest book/02\S* tests/book": {"tests/book": "tests/book --collect-only"},
+    r"\.venv/bin/pytest tests/test_exercises\.py -k \w+": {" -k": " --collect-only -k"},
     r'python -c "import secrets.*': {},
     r"jupyter-book build \. .*": {"--all": "--help"},
 }
@@ -76,7 +77,7 @@ def test_a_printed_command_exists(command, copy):
         if "make" in command.split():
             target = command.split("make", 1)[1].split()[:1]
             run(["make", "--dry-run", *target, "REPOSITORY=x"], copy)
-        for name in re.findall(r"\S+\.(?:py|txt)\b", command):
+        for name in re.findall(r"\S+\.py\b|requirements\S*\.txt\b", command):
             assert (copy / name).exists(), f"`{command}` names {name}, which does not exist"
         return
     for old, new in RUN[pattern].items():
