@@ -25,6 +25,7 @@ from PIL import Image, ImageDraw, ImageOps
 from torch import nn
 
 from mobilenet_edu import checks
+from mobilenet_edu._relatives import Relative, relative
 from mobilenet_edu.architecture import TABLE_1
 from mobilenet_edu.blocks import ConvBNReLU, SameConv2d
 from mobilenet_edu.network import MobileNet, MobileNetV1
@@ -85,6 +86,9 @@ def from_checkpoint(
     this package  ``nn.ReLU``    0.00001     ``"half"``
     ============= ============== =========== ===========
 
+    A checkpoint of MobileNet V2 of transformers or timm, or of timm's MobileNet V3, V4-Conv, MnasNet-A1 or
+    EfficientNet-B0 gives that network. Its activations are in its data, and ``activation`` replaces ReLU alone.
+
     ``"same"`` is TensorFlow's padding (`SameConv2d`), ``"half"`` half the kernel on each side. In Google's checkpoints,
     which transformers converted, the first class is "background".
 
@@ -94,6 +98,8 @@ def from_checkpoint(
             NaN, infinity or a negative variance, of integers, 8-bit or complex numbers, without data or without a plain
             layout; another ``padding``, an ``epsilon`` below 0. The sentence names the first.
     """
+    if isinstance(checkpoint, Mapping) and (found := relative(checkpoint, _prefix(checkpoint))):
+        return _from_relative(checkpoint, found, activation, epsilon, padding)
     publisher, tensors, names = _reading(checkpoint)
     activation = publisher.activation if activation is None else activation
     epsilon = publisher.epsilon if epsilon is None else epsilon
@@ -125,6 +131,28 @@ def from_checkpoint(
         raise ValueError(f"the checkpoint has a tensor {homeless}, and MobileNet V1 has no place for it")
     _behave(network, epsilon, publisher.momentum, padding)
     network.load_state_dict(expected | weights)
+    return network
+
+
+def _from_relative(
+    checkpoint: Mapping[str, Any],
+    found: Relative,
+    activation: Callable[[], nn.Module] | None,
+    epsilon: float | None,
+    padding: str | None,
+) -> MobileNet:
+    activation = nn.ReLU if activation is None else activation
+    epsilon = found.epsilon if epsilon is None else epsilon
+    padding = found.padding if padding is None else padding
+    _check_habits(activation, epsilon, padding)
+    homeless = next((name for name in checkpoint if name not in found.names.values()), None)
+    if homeless is not None:
+        raise ValueError(f"the checkpoint has a tensor {homeless}, and its network has no place for it")
+    network = MobileNet(found.architecture, activation).eval()
+    expected = network.state_dict()
+    weights = {ours: _tensor(checkpoint, name, ours) for ours, name in found.names.items()}
+    _behave(network, epsilon, found.momentum, padding)
+    network.load_state_dict(expected | {ours: tensor.reshape(expected[ours].shape) for ours, tensor in weights.items()})
     return network
 
 

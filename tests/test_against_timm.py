@@ -27,6 +27,7 @@ from mobilenet_edu.successors import (
     mobilenet_v4_conv_s,
     repvgg_a0,
 )
+from mobilenet_edu.weights import from_checkpoint
 
 pytestmark = [
     pytest.mark.slow,
@@ -208,3 +209,24 @@ def test_each_released_mobilenet_v2_has_timms_macs(timm, checkpoint):
     ours = list(macs_of_data(checkpoint.architecture))
     assert counted[:-2] == ours[:-2]
     assert thin or counted == ours  # a thin network keeps its last 1280 channels, which timm narrows
+
+
+LOADED = (
+    "mobilenetv2_100",
+    "mobilenetv2_140",
+    "mobilenetv3_large_100",
+    "mobilenetv3_small_075",
+    "mobilenetv4_conv_small",
+    "mobilenetv4_conv_medium",
+    "semnasnet_100",
+    "efficientnet_b0",
+)
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_a_checkpoint_of_timms_gives_timms_outputs(timm, pictures, name):
+    theirs = theirs_of(timm, name, pictures).float().double()  # numbers that float32, as it loads them, can hold
+    tensors = dict(sorted(theirs.state_dict().items()))  # as a safetensors file orders them
+    assert apart(theirs, from_checkpoint(tensors).double(), pictures) < 1e-6
+    with pytest.raises(ValueError, match=r"tensor extra\.weight, and its network has no place for it"):
+        from_checkpoint(tensors | {"extra.weight": torch.ones(1)})

@@ -42,6 +42,7 @@ from mobilenet_edu.successors import (
     xception,
 )
 from mobilenet_edu.timing import time_layers
+from mobilenet_edu.weights import from_checkpoint
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 BY_NAME = {network.name: network for network in networks()}
@@ -444,3 +445,24 @@ def test_a_width_that_is_no_number_is_refused():
 def test_successors_need_no_torch():
     code = "import sys, mobilenet_edu.successors as s; s.networks(); print({'torch', 'numpy'} & {*sys.modules})"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("width_multiplier", [1.0, 0.75, 1.4])
+def test_a_checkpoint_of_transformers_v2_gives_its_outputs(transformers, width_multiplier):
+    torch.manual_seed(0)
+    config = transformers.MobileNetV2Config(
+        depth_multiplier=width_multiplier, num_labels=1001, finegrained_output=width_multiplier < 1
+    )
+    theirs = transformers.MobileNetV2ForImageClassification(config).double().train()
+    for module in theirs.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    images = torch.rand(8, 3, 96, 96, dtype=torch.float64)
+    with torch.no_grad():
+        theirs(images)
+        theirs.float().double().eval()  # numbers that float32, as it loads them, can hold
+        expected = theirs(images).logits
+        found = from_checkpoint(theirs.state_dict()).double()(images)
+    assert ((found - expected).abs() / expected.std(0)).max() < 1e-6
