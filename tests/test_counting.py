@@ -1,11 +1,14 @@
 """count_cost against the calculators, against torch's own counter, and as a good guest in somebody's model."""
 
+import csv
 import dataclasses
+import importlib.util
 import random
 import re
 import subprocess
 import sys
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +23,8 @@ from mobilenet_edu.cost import Cost, conv2d_cost, linear_cost, pointwise_conv2d_
 from mobilenet_edu.counting import count_cost, register_macs, training_macs
 from mobilenet_edu.counting.formulas import FORMULAS, tensors
 from mobilenet_edu.network import ConvMobileNet, MobileNet, MobileNetV1, ShallowMobileNet
+
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
 
 @pytest.mark.parametrize("resolution", [224, 192, 160, 128])
@@ -735,3 +740,51 @@ def test_counting_allocates_no_maps_and_computes_no_numbers():
 
 def test_any_module_built_from_an_architecture_is_a_mobilenet():
     assert isinstance(MobileNetV1(), MobileNet)
+
+
+THIRTY = [
+    "botnet26t_256",
+    "convit_tiny",
+    "convnext_atto",
+    "convnextv2_pico",
+    "crossvit_9_240",
+    "cs3darknet_s",
+    "deit_small_patch16_224",
+    "densenet121",
+    "edgenext_xx_small",
+    "efficientformer_l1",
+    "efficientnet_b0",
+    "efficientvit_b0",
+    "fastvit_t8",
+    "fbnetc_100",
+    "ghostnet_100",
+    "halonet26t",
+    "hardcorenas_a",
+    "levit_128s",
+    "lcnet_050",
+    "mixer_s32_224",
+    "mnasnet_small",
+    "mobilenetv3_small_050",
+    "mobilenetv4_conv_small",
+    "mobilevit_xxs",
+    "poolformer_s12",
+    "regnety_002",
+    "repvgg_a0",
+    "resnet50t",
+    "tinynet_e",
+    "vit_tiny_patch16_224",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", THIRTY)
+def test_networks_of_timm_count_as_in_pytorchs_own_counter(name, monkeypatch):
+    if importlib.util.find_spec("timm") is None:
+        pytest.skip("timm is not installed")
+    monkeypatch.syspath_prepend(EXPERIMENTS)
+    from compare_counts import compared
+
+    with (EXPERIMENTS / "results" / "compared_counts.csv").open(encoding="utf-8", newline="") as file:
+        size = next(int(row["size"]) for row in csv.DictReader(file) if row["network"] == name)
+    row = compared("timm", name, size)
+    assert (row["says"], row["count_cost"]) == ("equal", row["torch"] + row["attention"])
