@@ -61,7 +61,7 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
     if not norms and not _was_folded(folded, flow):
         raise ValueError("network must have batch norms to fold, or convolutions into which they were folded")
     replacements: dict[nn.Module, nn.Module] = {}
-    staying = []
+    staying: dict[str, list[str]] = {}
     for norm, name in norms.items():
         conv = flow.only_source(norm)
         try:
@@ -72,13 +72,14 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
             replacements[conv] = fold_batch_norm(conv, norm)
             replacements[norm] = nn.Identity()
         except (TypeError, ValueError) as reason:
-            staying.append(f"{name} ({reason})")
+            staying.setdefault(str(reason), []).append(name)
     _replace(folded, replacements)
     if Flow(folded).steps != flow.steps:
         raise ValueError("network must not look at its batch norms: without them, its forward takes another path")
-    _log.info("folded %d of %d batch norms", len(norms) - len(staying), len(norms))
-    if staying:
-        _log.warning("these batch norms stay as they are: %s", "; ".join(staying))
+    _log.info("folded %d of %d batch norms", sum(part in replacements for part in norms), len(norms))
+    for reason, names in staying.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        _log.warning("these batch norms stay as they are: %s%s (%s)", ", ".join(names[:3]), more, reason)
     return folded
 
 

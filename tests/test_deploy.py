@@ -278,8 +278,8 @@ def test_a_batch_norm_stays_where_folding_would_change_the_network(build, caplog
     network = build()
     folded = kept(network, 4, 9, 9)
     assert count(folded, nn.BatchNorm2d) == count(network, nn.BatchNorm2d)
-    assert "norm (" in caplog.text
-    assert "these batch norms stay as they are" in caplog.text
+    assert "these batch norms stay as they are: " in caplog.text
+    assert "(no convolution is seen whose output it reads" in caplog.text
 
 
 def test_weights_that_two_convolutions_share_are_folded_apart():
@@ -390,6 +390,20 @@ def test_the_number_of_batch_norms_that_were_folded_is_logged(caplog):
     assert "folded 27 of 27 batch norms" in caplog.text
     assert "folded 1 of 2 batch norms" in caplog.text
     assert "1.norm (no convolution is seen whose output it reads and nothing else does)" in caplog.text
+
+
+class DecidesBySize(MobileNetV1):
+    def forward(self, images):
+        return super().forward(images if images.shape[-1] > 8 else images.repeat(1, 1, 2, 2))
+
+
+def test_a_network_whose_forward_cannot_be_followed_is_left_alone_and_the_reason_is_told_once(caplog):
+    folded = kept(DecidesBySize(10, 0.25), 3, 32, 32)
+    assert count(folded, nn.BatchNorm2d) == 27
+    assert (
+        "stem.norm, blocks.0.depthwise.norm, blocks.0.pointwise.norm and 24 more (the network's forward" in caplog.text
+    )
+    assert caplog.text.count("stay as they are") == 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
