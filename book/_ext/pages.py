@@ -5,6 +5,7 @@ Each function changes one thing on one page. The browser tests (tests/book/test_
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import assets
 import guesses
+import tryit
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
 
@@ -46,16 +48,21 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         return  # an incremental build that changed nothing
     styles, scripts = _assets(fresh.values())
     pictures = {path.name: assets.shrink(path) for path in (site / "_images").glob("*.png")}
+    book = Path(app.srcdir) / "book"
+    facts = tryit.prepare(book, Path(app.outdir).parent / "npm", site / "try")
     for path, page in fresh.items():
         rewrite_head(page, "../" * (len(path.relative_to(site).parts) - 1))
         rewrite_buttons(page)
         draw_icons(page)
         describe_pictures(page, pictures)
+        tryit.offer(page, path.stem, facts)
         guesses.offer_guesses(page, path.stem)
         repair_tables(page)
         repair_roles(page)
         path.write_text(str(page), encoding="utf-8")
 
+    if facts:  # the pages have told where each exercise stands
+        (site / "try" / "exercises.json").write_text(json.dumps(facts), encoding="utf-8")
     static = site / "_static"
     script = assets.bundle_scripts(static, [*scripts, "book.js"])
     (static / f"{BUNDLE}.js").write_text(script, encoding="utf-8")

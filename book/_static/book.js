@@ -140,3 +140,31 @@ const openTarget = () => {
 };
 addEventListener("hashchange", openTarget);
 openTarget();
+
+// Exercises that are answered in the page. Nothing is loaded before a button is pressed.
+const canRun = location.protocol.startsWith("http") && typeof WebAssembly === "object" && typeof Worker === "function";
+for (const offer of document.querySelectorAll(".try[data-chapter]")) {
+  const { chapter, exercise, colab } = offer.dataset;
+  const [start, words] = offer.querySelectorAll("button, span");
+  if (!canRun) {
+    const link = Object.assign(document.createElement("a"), { href: colab, textContent: "Open the chapter in Colab" });
+    const why = location.protocol === "file:" ? "A page that is opened from a file cannot run Python. " : "This browser cannot run Python (WebAssembly). ";
+    start.parentElement.replaceChildren(why, link, " instead.");
+    continue;
+  }
+  const key = `${chapter}.${exercise}`;
+  const kept = () => remembered("answers")[key];
+  const keep = (answer) => remember("answers", { ...remembered("answers"), [key]: answer });
+  if (exercise && kept()) {
+    start.textContent = "Go on with your answer";
+    if (kept().solved) words.textContent = "Solved ✓";
+  }
+  start.addEventListener("click", async () => {
+    const { openExercise, openCell } = await import("../try/editor.js");
+    await (exercise ? openExercise(offer, kept, keep) : openCell(offer));
+  });
+}
+for (const button of document.querySelectorAll("[data-progress]")) {
+  if (!canRun) button.parentElement.remove();
+  button.addEventListener("click", async () => (await import("../try/progress.js")).openProgress({ remembered, remember }));
+}
