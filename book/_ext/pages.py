@@ -49,7 +49,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     styles, scripts = _assets(fresh.values())
     pictures = {path.name: assets.shrink(path) for path in (site / "_images").glob("*.png")}
     book = Path(app.srcdir) / "book"
-    facts = tryit.prepare(book, Path(app.outdir).parent / "npm", site / "try")
+    facts = tryit.prepare(book, Path(app.outdir).parent / "try", site / "try")
     for path, page in fresh.items():
         rewrite_head(page, "../" * (len(path.relative_to(site).parts) - 1))
         rewrite_buttons(page)

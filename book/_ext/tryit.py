@@ -56,7 +56,7 @@ def prepare(book: Path, cache: Path, target: Path) -> dict:
     for path in OURS.glob("*.*"):
         shutil.copy(path, target)
     pack(target / "mobilenet_edu.zip")
-    chapters = {chapter: facts for chapter, facts in probe(book, target).items() if facts["exercises"]}
+    chapters = {chapter: facts for chapter, facts in probe(book, cache, target).items() if facts["exercises"]}
     loaded = [target / name for name in (*RUNTIME, "mobilenet_edu.zip", "page.py")]
     return {
         "bytes": sum(path.stat().st_size for path in loaded if path.suffix != ".mjs"),
@@ -89,8 +89,13 @@ def fetch(cache: Path) -> Path | None:
     return folder
 
 
+def required() -> bool:
+    """Whether the build must fail rather than go without."""
+    return bool(os.environ.get(REQUIRED))
+
+
 def _without(reason: str) -> None:
-    if os.environ.get(REQUIRED):
+    if required():
         raise RuntimeError(f"{reason}, and {REQUIRED} asks for exercises that can be tried in the pages")
     print(f"The pages are built without exercises to try in them: {reason}.")
 
@@ -104,18 +109,31 @@ def pack(path: Path) -> None:
                 archive.writestr(zipfile.ZipInfo(name), source.read_bytes(), zipfile.ZIP_DEFLATED, 9)
 
 
-def probe(book: Path, target: Path) -> dict:
-    """Ask a Python that has nothing but its standard library what works there; see probe.py."""
-    chapters = {f"ch{path.name[:2]}": chapter_facts(path) for path in sorted(book.glob("[0-9][0-9]_*.ipynb"))}
+def probe(book: Path, cache: Path, target: Path) -> dict:
+    """Ask a Python that has nothing but its standard library what works there (probe.py), once of each book."""
+    question = json.dumps(
+        {f"ch{path.name[:2]}": chapter_facts(path) for path in sorted(book.glob("[0-9][0-9]_*.ipynb"))}
+    )
+    script = Path(__file__).with_name("probe.py")
+    asked = hashlib.sha256(question.encode())
+    for path in (script, OURS / "page.py", target / "mobilenet_edu.zip"):
+        asked.update(path.read_bytes())
+    answer = cache / f"{asked.hexdigest()}.json"
+    if not answer.exists():
+        answer.write_text(_probe(script, question, target / "mobilenet_edu.zip"), encoding="utf-8")
+    return json.loads(answer.read_text(encoding="utf-8"))
+
+
+def _probe(script: Path, question: str, package: Path) -> str:
     with tempfile.TemporaryDirectory() as temporary:
-        zipfile.ZipFile(target / "mobilenet_edu.zip").extractall(temporary)
-        shutil.copy(OURS / "page.py", temporary)
-        shutil.copy(Path(__file__).with_name("probe.py"), temporary)
-        command = [sys.executable, "-E", "-s", "-S", Path(temporary) / "probe.py"]
-        done = subprocess.run(command, input=json.dumps(chapters), capture_output=True, text=True, check=False)
+        zipfile.ZipFile(package).extractall(temporary)
+        for path in (script, OURS / "page.py"):
+            shutil.copy(path, temporary)
+        command = [sys.executable, "-E", "-s", "-S", Path(temporary) / script.name]
+        done = subprocess.run(command, input=question, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"which exercises need no torch could not be found out:\n{done.stderr}")
-    return json.loads(done.stdout)
+    return done.stdout
 
 
 def chapter_facts(path: Path) -> dict:

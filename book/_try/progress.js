@@ -72,7 +72,7 @@ export const openProgress = async (store) => {
     status.textContent = sure ? "All guesses and answers are gone from this machine." : "This deletes all guesses and answers. Press once more if you are sure.";
     sure = !sure;
   });
-  const dialog = element("dialog", { className: "progress" }, element("h2", { id: "your-progress" }, "Your progress"));
+  const dialog = element("dialog", { className: "your-progress" }, element("h2", { id: "your-progress" }, "Your progress"));
   dialog.setAttribute("aria-labelledby", "your-progress");
   const buttons = [button("Export", () => exported(store)), button("Import", () => file.click()), clear, button("Close", () => dialog.close())];
   dialog.append(element("p", {}, "It is kept in this browser and sent nowhere."), list, element("div", { className: "buttons" }, ...buttons), file, status);
