@@ -172,7 +172,7 @@ class Layer:
 
     @property
     def weights(self) -> int:
-        """Weights alone, as the paper counts parameters: without biases, batch norm and other learned scales."""
+        """Weights alone, as the paper counts parameters; no biases, batch norm and other learned scales."""
         return 0 if self.kind == "scale" else self._product.params
 
     @property
