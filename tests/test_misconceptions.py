@@ -225,7 +225,7 @@ def fits(memory, width, count):
 # The exercise, what is told, and what was written. None: no catalogue fits, and nothing may be blamed on the learner.
 SLIPS = [
     ("output_side", "size divided by stride, rounded down", lambda size, K, S, P: size // S),
-    ("output_side", None, lambda size, K, S, P: (size + 2 * P - K + 1) // S),
+    ("output_side", "the first place inside of the division", lambda size, K, S, P: (size + 2 * P - K + 1) // S),
     (
         "layer_shapes",
         "padding on one side",
@@ -252,9 +252,13 @@ SLIPS = [
     (
         "filters_a_channel",
         "the least needy channel",
-        lambda kernel: int(ranks(kernel.transpose(0, 1).flatten(2)).min()),
+        lambda kernel: max(1, int(ranks(kernel.transpose(0, 1).flatten(2)).min())),
     ),
-    ("filters_a_channel", "a row for each channel", lambda kernel: int(ranks(kernel.transpose(0, 1).flatten(1)))),
+    (
+        "filters_a_channel",
+        "a row for each channel",
+        lambda kernel: max(1, int(ranks(kernel.transpose(0, 1).flatten(1)))),
+    ),
     ("filters_a_channel", "a filter for each output", lambda kernel: len(kernel)),
     ("filters_a_channel", None, lambda kernel: kernel.shape[1]),
     (
@@ -366,7 +370,10 @@ RIGHT = [
         ),
     ),
     ("dense_kernel", lambda filters, matrix: torch.einsum("nmj,mjkl->nmkl", matrix, filters)),
-    ("filters_a_channel", lambda kernel: max(int(ranks(kernel[:, m].flatten(1))) for m in range(kernel.shape[1]))),
+    (
+        "filters_a_channel",
+        lambda kernel: max(1, *(int(ranks(kernel[:, m].flatten(1))) for m in range(kernel.shape[1]))),
+    ),
     ("separable_layer", PairOfWeights),
     ("channels_needed", lambda factor, taps: None if factor >= taps else math.ceil(factor * taps / (taps - factor))),
     ("largest_multiplier", lambda N, taps: math.ceil(Fraction(N * taps, N + taps)) - 1),

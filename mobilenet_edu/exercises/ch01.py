@@ -26,7 +26,6 @@ def _number_of_starts(size, kernel, stride, padding):
     goal=4,
     level=1,
     minutes=5,
-    unit="numbers",
     task="""This function gives the output size along one side. It is right: run the check and see. Then break it, run
 both cells again and read what the check says. Leave out the `2 *`, for example, or the `+ 1`, or divide with `/`.""",
     hints=(
@@ -34,7 +33,7 @@ both cells again and read what the check says. Leave out the `2 *`, for example,
         "The last start that fits is the padded size less the kernel. Count the steps to it, and the start at 0.",
         "Write down the padded size first: the padding lies on both sides.",
     ),
-    cases=((6, 3, 1, 0), (6, 3, 1, 1), (6, 3, 2, 1), (224, 3, 2, 1), (5, 5, 1, 0)),
+    cases=((6, 3, 1, 0), (6, 3, 1, 1), (6, 3, 2, 1), (224, 3, 2, 1), (5, 5, 1, 0), (7, 2, 4, 0), (1, 1, 1, 0)),
     random_case=_random_side,
     covers={
         "a stride that leaves a rest": lambda size, K, S, P: (size + 2 * P - K) % S > 0,
@@ -78,6 +77,24 @@ both cells again and read what the check says. Leave out the `2 *`, for example,
             "You forgot the stride: the kernel does not stop at every pixel.",
             lambda size, K, S, P: size + 2 * P - K + 1,
         ),
+        Mistake(
+            "the first place inside of the division",
+            "You added the 1 before you divided. Count the steps first, `last_start // stride`; the first place "
+            "is added to them, and no stride divides it.",
+            lambda size, K, S, P: (size + 2 * P - K + 1) // S,
+        ),
+        Mistake(
+            "divided with /",
+            "You divided with `/`, so where a rest is left your answer is no whole number. Half a step is no "
+            "step: `//` leaves the rest out.",
+            lambda size, K, S, P: (size + 2 * P - K) / S + 1,
+        ),
+        Mistake(
+            "rounded to the nearest",
+            "You rounded to the nearest whole number. Half a step is no step, and neither is nine tenths of one: "
+            "round down, with `//`.",
+            lambda size, K, S, P: round((size + 2 * P - K) / S) + 1,
+        ),
     ),
     reasoning="""The padded row has `size + 2 * padding` pixels. The kernel needs `kernel` of them, so its first pixel
 can stand anywhere from 0 to `last_start`. In steps of `stride` that makes `last_start // stride` steps, and one place
@@ -115,6 +132,24 @@ def _turned(kernel):
 
 def _transposed(kernel):
     return [list(column) for column in zip(*kernel, strict=True)]
+
+
+def _summed(image, kernel, stride, place):
+    """A wrong answer, which may leave the image: ``place(y, x, i, j, stride)`` is the pixel that it takes."""
+    K, output = len(kernel), []
+    for y in range((len(image) - K) // stride + 1):
+        output.append([])
+        for x in range((len(image[0]) - K) // stride + 1):
+            pixels = [[place(y, x, i, j, stride) for j in range(K)] for i in range(K)]
+            output[-1].append(
+                sum(kernel[i][j] * image[row][column] for i in range(K) for j, (row, column) in enumerate(pixels[i]))
+            )
+    return output
+
+
+def _without_the_last(kernel):
+    last = len(kernel) - 1
+    return [[0 if last in (i, j) else number for j, number in enumerate(row)] for i, row in enumerate(kernel)]
 
 
 def _overlapping(image, kernel, stride):
@@ -189,6 +224,31 @@ def correlate_lists(image, kernel, stride):
             "forgot the stride in the window",
             "Your windows move one pixel at a time. The window of `y` and `x` begins at `y * stride`, `x * stride`.",
             _overlapping,
+        ),
+        Mistake(
+            "image read by columns",
+            "You read the image by columns: its row goes with `y` and i, its column with `x` and j. Pixels are "
+            "`image[row][column]`.",
+            lambda image, kernel, stride: _summed(image, kernel, stride, lambda y, x, i, j, S: (x * S + i, y * S + j)),
+        ),
+        Mistake(
+            "the stride inside of the window",
+            "You multiplied the place inside of the window, i and j, by the stride. The window moves by the "
+            "stride; inside of it the kernel lies on neighbours.",
+            lambda image, kernel, stride: _summed(image, kernel, stride, lambda y, x, i, j, S: (y + i * S, x + j * S)),
+        ),
+        Mistake(
+            "the stride everywhere",
+            "You multiplied both the window's start and the place inside of it by the stride. Only the start "
+            "moves by it.",
+            lambda image, kernel, stride: _summed(
+                image, kernel, stride, lambda y, x, i, j, S: ((y + i) * S, (x + j) * S)
+            ),
+        ),
+        Mistake(
+            "the last row and column left out",
+            "You left out the last row and the last column of the kernel. `range(K)` goes up to K - 1 already.",
+            lambda image, kernel, stride: _slid(image, _without_the_last(kernel), stride),
         ),
         Mistake(
             "kept the last product",
@@ -310,6 +370,23 @@ input's shape is `(batch, channels, height, width)`; the kernel is square.""",
             "Your weight has the input channels first. PyTorch stores one stack of kernels for each output map: "
             "output channels first.",
             _weight(lambda weight, shape: (weight[1], weight[0], *weight[2:])),
+        ),
+        Mistake(
+            "a weight without input channels",
+            "Your weight has no place for the input channels. Each output map has a kernel for every input map: "
+            "four numbers.",
+            _weight(lambda weight, shape: (weight[0], *weight[2:])),
+        ),
+        Mistake(
+            "kernel first",
+            "Your weight has the kernel's sides first, as TensorFlow stores it. PyTorch's order is (output "
+            "channels, input channels, kernel height, kernel width).",
+            _weight(lambda weight, shape: (*weight[2:], weight[1], weight[0])),
+        ),
+        Mistake(
+            "channels last",
+            "Your output has its channels last. PyTorch writes (batch, channels, height, width).",
+            _output(lambda output, shape: (output[0], *output[2:], output[1])),
         ),
         Mistake(
             "a batch of weights",
@@ -454,6 +531,18 @@ padding.""",
             lambda images, weight: F.conv2d(images, weight.flip(0, 1, 2, 3)),
         ),
         Mistake(
+            "the input channels too",
+            "You reversed the input channels as well: `flip(1, ...)`. Only the rows and columns of a kernel turn, "
+            "its last two dimensions.",
+            lambda images, weight: F.conv2d(images, weight.flip(1, 2, 3)),
+        ),
+        Mistake(
+            "the filters too",
+            "You reversed the order of the filters as well: `flip(0, ...)`. Only the rows and columns of a kernel "
+            "turn, its last two dimensions.",
+            lambda images, weight: F.conv2d(images, weight.flip(0, 2, 3)),
+        ),
+        Mistake(
             "reversed the channels alone",
             "You reversed the outputs and the channels. A kernel's rows and columns are the *last* two dimensions.",
             lambda images, weight: F.conv2d(images, weight.flip(0, 1)),
@@ -585,6 +674,12 @@ edges of the map.""",
             "You used a layer's own stride for its own kernel. The kernel's numbers lie on neighbours of the layer's "
             "*input*; the stride spreads only what comes after.",
             _own_stride_first,
+        ),
+        Mistake(
+            "each layer's stride alone",
+            "You multiplied by the layer's own stride alone. What spreads its pixels are the strides of all "
+            "layers *before* it, multiplied.",
+            lambda layers: 1 + sum((kernel - 1) * stride for kernel, stride in layers),
         ),
         Mistake(
             "only the last stride",

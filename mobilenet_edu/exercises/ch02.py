@@ -53,6 +53,12 @@ weight.""",
             lambda M, N, K, bias: M * N * K[0] * K[1] + N,
         ),
         Mistake(
+            "precedence",
+            "Python reads `weights + n if bias else 0` as `(weights + n) if bias else 0`: without a bias all is "
+            "gone. Write `weights + (n if bias else 0)`.",
+            lambda M, N, K, bias: M * N * K[0] * K[1] + N if bias else 0,
+        ),
+        Mistake(
             "a bias for each kernel",
             "You gave each kernel a bias. The kernels of one output map are added up first, and then share one bias.",
             lambda M, N, K, bias: M * N * (K[0] * K[1] + bias),
@@ -327,6 +333,36 @@ the input are pairs `(height, width)`; stride, padding and groups are single num
             ),
         ),
         Mistake(
+            "input size over the stride squared",
+            "You divided the input's pixels by the squared stride. Each side is rounded for itself, and padding "
+            "and kernel have a say.",
+            lambda M, N, K, size, stride, padding, groups: _weights(M, N, K, groups) * (size[0] * size[1] // stride**2),
+        ),
+        Mistake(
+            "multiplications and additions",
+            "You counted the products and the additions between them. A multiplication with its addition is one MAC.",
+            lambda M, N, K, size, stride, padding, groups: (
+                (2 * _weights(M, 1, K, groups) - 1) * N * _positions(size, K, stride, padding)
+            ),
+            misconception="1 MAC = 1 FLOP",
+        ),
+        Mistake(
+            "groups for output channels",
+            "You took the groups for the output channels. The layer writes out_channels maps; the groups say how "
+            "few of the input maps a filter sees.",
+            lambda M, N, K, size, stride, padding, groups: (
+                K[0] * K[1] * (M // groups) * groups * _positions(size, K, stride, padding)
+            ),
+        ),
+        Mistake(
+            "a pointwise step as well",
+            "You added a pointwise step to the layer with groups. One convolution is asked for, and it has no "
+            "second step.",
+            lambda M, N, K, size, stride, padding, groups: (
+                (_weights(M, N, K, groups) + (M * N if groups > 1 else 0)) * _positions(size, K, stride, padding)
+            ),
+        ),
+        Mistake(
             "one output map",
             "You counted one output map. The layer writes out_channels of them, each with kernels of its own.",
             lambda M, N, K, size, stride, padding, groups: (
@@ -456,6 +492,34 @@ what belongs on the layer's data sheet: the pair (parameters, MACs).""",
             misconception="1 MAC = 1 FLOP",
         ),
         Mistake(
+            "one bias for the layer",
+            "You gave the whole layer one bias. Each output map has its own.",
+            _sheet(lambda weights, filters, pixels, pictures, bias: weights + bias, _right_macs),
+        ),
+        Mistake(
+            "a bias for each input map",
+            "Your bias belongs to the input maps. It is added to the output: one number for each output map.",
+            lambda weight, output, bias: (
+                prod(weight) + (weight[1] if bias else 0),
+                prod(weight) * output[2] * output[3],
+            ),
+        ),
+        Mistake(
+            "precedence",
+            "Python reads `weights + n if bias else 0` as `(weights + n) if bias else 0`: without a bias all is "
+            "gone. Write `weights + (n if bias else 0)`.",
+            _sheet(lambda weights, filters, pixels, pictures, bias: weights + filters if bias else 0, _right_macs),
+        ),
+        Mistake(
+            "the input channels left out",
+            "You left the input channels out of both numbers. The weight has a kernel for each pair of an output "
+            "and an input map.",
+            lambda weight, output, bias: (
+                prod(weight) // weight[1] + (weight[0] if bias else 0),
+                prod(weight) // weight[1] * output[2] * output[3],
+            ),
+        ),
+        Mistake(
             "MACs of one map",
             "You counted the MACs of one output map. The layer writes out_channels of them.",
             _sheet(_right_params, lambda *n: _right_macs(*n) // n[1]),
@@ -490,6 +554,8 @@ def data_sheet(weight_shape, output_shape, bias):
 
 def _random_budget(rng: Random) -> tuple:
     M, N, K, stride = rng.randint(1, 4), rng.randint(1, 16), rng.choice((1, 3, 5)), rng.choice((1, 2, 3))
+    if rng.random() < 0.15:
+        return M, N, K, stride, K * K * M * N - 1  # not even one pixel
     side = rng.randint(K, 40)
     macs = conv2d_cost(M, N, K, side, stride=stride, padding=K // 2).macs
     return M, N, K, stride, macs + rng.choice((0, 0, -1, 1, macs // 10))
@@ -532,11 +598,12 @@ stays within the budget, or 0 if none does.""",
         (3, 32, 3, 2, 10_838_015),
         (1, 1, 1, 1, 100),
         (3, 8, 3, 1, 5),
+        (1, 1, 1, 1500, 100),
     ),
     random_case=_random_budget,
     covers={
         "stride > 1": lambda *case: case[3] > 1,
-        "exactly on budget": lambda *case: _layer_macs(_solved(case[1], case[0], *case[2:]), *case[:4]) == case[4],
+        "exactly on budget": lambda *case: _layer_macs(_solved(case[1], case[0], *case[2:]) or 1, *case[:4]) == case[4],
         "less than all of the budget": lambda *case: (
             _layer_macs(max(1, _solved(case[1], case[0], *case[2:])), *case[:4]) < case[4]
         ),
@@ -573,6 +640,28 @@ stays within the budget, or 0 if none does.""",
             lambda *case: _searched(
                 *case, lambda side, M, N, K, stride: K * K * M * N * conv_output_size(side, K, stride, K // 2)
             ),
+        ),
+        Mistake(
+            "the output's side turned back",
+            "You turned the output's side back into `(output - 1) * stride + 1`. A picture up to `stride - 1` "
+            "pixels larger has the same output: with a stride the largest is asked for.",
+            lambda M, N, K, stride, budget: max(0, (_solved(N, M, K, 1, budget) - 1) * stride + 1),
+        ),
+        Mistake(
+            "the output's side times the stride, less one",
+            "Your pictures are a pixel or more too small. With the largest output, read the size formula "
+            "backwards for the *largest* input that still gives it.",
+            lambda M, N, K, stride, budget: max(0, (_solved(N, M, K, 1, budget) - 1) * stride),
+        ),
+        Mistake(
+            "None for 0",
+            "Where no picture is affordable, return 0. Your function returns None there.",
+            lambda M, N, K, stride, budget: _solved(N, M, K, stride, budget) or None,
+        ),
+        Mistake(
+            "no further than 224",
+            "You stopped at 224 pixels. The largest picture may have any side: search until the budget is spent.",
+            lambda M, N, K, stride, budget: min(224, _solved(N, M, K, stride, budget)),
         ),
         Mistake(
             "kernel not squared",
@@ -693,6 +782,20 @@ MACs. Where two layers tie, the earlier one counts.""",
             "the later of two",
             "Your answer is right but for ties. Where two layers have the same number, the earlier one counts.",
             lambda layers: tuple(len(layers) - 1 - place for place in _ranked(layers[::-1])),
+        ),
+        Mistake(
+            "the numbers themselves",
+            "You returned the largest numbers of weights and of MACs. Asked for are the positions of those "
+            "layers; `index` finds them.",
+            lambda layers: (
+                max(M * N * K * K for M, N, K, _ in layers),
+                max(M * N * K * K * size**2 for M, N, K, size in layers),
+            ),
+        ),
+        Mistake(
+            "the layers themselves",
+            "You returned the layers. Asked for are their positions in the list.",
+            lambda layers: tuple(layers[place] for place in _ranked(layers)),
         ),
         Mistake(
             "counted from 1",

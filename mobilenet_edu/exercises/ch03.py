@@ -66,6 +66,29 @@ check says.""",
             lambda M, N, K, groups: (M // groups, N, K, K),
         ),
         Mistake(
+            "the groups themselves",
+            "Your second number is the number of groups. It is the number of channels that one filter sees, "
+            "in_channels / groups.",
+            lambda M, N, K, groups: (N, groups, K, K),
+        ),
+        Mistake(
+            "kernel first",
+            "You put the kernel's sides first, as TensorFlow stores its weights. PyTorch's begin with the filters.",
+            lambda M, N, K, groups: (K, K, M // groups, N),
+        ),
+        Mistake(
+            "one kernel for all channels",
+            "Your layer has one kernel, shared by all channels. Each filter has numbers of its own: out_channels "
+            "filters.",
+            lambda M, N, K, groups: (1, 1, K, K),
+            misconception="depthwise means separable",
+        ),
+        Mistake(
+            "output channels in each filter",
+            "Your filters see out_channels / groups channels. What a filter sees are *input* channels.",
+            lambda M, N, K, groups: (N, N // groups, K, K),
+        ),
+        Mistake(
             "always one channel",
             "Each of your filters sees one channel. That is so in a depthwise layer only, where there are as many "
             "groups as channels.",
@@ -152,6 +175,17 @@ def dense_kernel(filters, matrix):
             lambda filters, matrix: (matrix[..., None, None] * filters).sum(1),
         ),
         Mistake(
+            "no sum",
+            "You have not summed: your result still keeps a channel's filters apart, in a dimension of its own. "
+            "Sum over it.",
+            lambda filters, matrix: matrix[..., None, None] * filters,
+        ),
+        Mistake(
+            "inputs first",
+            "You put the input channels first. The kernel's shape is (N, M, K, K): outputs first.",
+            lambda filters, matrix: (matrix[..., None, None] * filters).sum(2).transpose(0, 1),
+        ),
+        Mistake(
             "summed over the outputs",
             "You summed over the outputs. Each of them keeps kernels of its own; what adds up are a channel's filters.",
             lambda filters, matrix: (matrix[..., None, None] * filters).sum(0),
@@ -170,6 +204,8 @@ def dense_kernel(filters, matrix):
 def _random_kernel(rng: Random) -> tuple:
     N, M = rng.randint(1, 6), rng.randint(1, 3)
     kernel = torch.zeros(N, M, 3, 3)
+    if rng.random() < 0.15:
+        return (kernel,)
     for m in range(M):
         for _ in range(rng.randint(1, 4)):
             pattern, strengths = _small_integers(rng, 3, 3), _small_integers(rng, N)
@@ -181,6 +217,11 @@ def _random_kernel(rng: Random) -> tuple:
 
 def _ranks(kernel: torch.Tensor) -> list[int]:
     return torch.linalg.matrix_rank(kernel.transpose(0, 1).flatten(2)).tolist()
+
+
+def _reshaped(kernel: torch.Tensor) -> torch.Tensor:
+    """What comes out if the transpose is forgotten."""
+    return kernel.reshape(kernel.shape[1], kernel.shape[0], -1)
 
 
 def _rank_by_elimination(rows: list[list[float]]) -> int:
@@ -228,6 +269,8 @@ exactly. All channels of a layer share one multiplier. The answer is an `int`, a
         (torch.stack([torch.stack([_slope(), _slope()]), torch.stack([_laplace(), 2 * _laplace()])]),),
         (torch.tensor([1.0, 2, 3, 4, 5])[:, None, None, None] * torch.tensor([[1.0, 0], [0, -1]]),),
         (torch.stack([_slope(), 2 * _slope()])[None],),
+        (torch.zeros(2, 1, 3, 3),),
+        (torch.stack([torch.stack([_slope(), _laplace()])] * 4),),
     ),
     random_case=_random_kernel,
     covers={
@@ -281,6 +324,24 @@ exactly. All channels of a layer share one multiplier. The answer is an `int`, a
             lambda kernel: max(1, int(torch.linalg.matrix_rank(kernel.flatten(1)))),
         ),
         Mistake(
+            "0 for a layer of zeros",
+            "For a kernel of zeros you answer 0. Nothing has to be split there, but a layer needs a filter all "
+            "the same: at least 1.",
+            lambda kernel: max(_ranks(kernel)),
+        ),
+        Mistake(
+            "the first channel only",
+            "You looked at the first input channel only. The multiplier must be enough for every channel: take "
+            "the largest rank.",
+            lambda kernel: max(1, _ranks(kernel)[0]),
+        ),
+        Mistake(
+            "reshaped instead of transposed",
+            "You cut the kernel into M matrices without a transpose: `reshape` counts on through the outputs, so "
+            "kernels of different channels stand in one matrix. First `transpose(0, 1)`, then flatten.",
+            lambda kernel: max(1, int(torch.linalg.matrix_rank(_reshaped(kernel)).max())),
+        ),
+        Mistake(
             "grouped by output",
             "You made one matrix for each output. Filters belong to input channels: collect the N kernels that read "
             "the same channel.",
@@ -313,6 +374,22 @@ def _module(M, N, K, stride, d, **changes):
     first = {"stride": stride, "padding": K // 2, "groups": M, "bias": False} | changes.get("first", {})
     second = {"kernel_size": 1, "bias": False} | changes.get("second", {})
     return nn.Sequential(nn.Conv2d(M, d * M, K, **first), nn.Conv2d(d * M, N, **second))
+
+
+def _shared_filters(M, N, K, stride, d):
+    """A wrong answer: the same filters for every channel."""
+
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.filters = nn.Parameter(torch.zeros(d, 1, K, K))
+            self.combine = nn.Conv2d(d * M, N, 1, bias=False)
+
+        def forward(self, images):
+            filters = self.filters.repeat(M, 1, 1, 1)
+            return self.combine(nn.functional.conv2d(images, filters, None, stride, K // 2, groups=M))
+
+    return Shared()
 
 
 def _behaviour_and_cost(network, in_channels, *others):
@@ -402,6 +479,36 @@ stride belongs to the filters.""",
             lambda *case: _module(*case, first={"padding": 1}),
         ),
         Mistake(
+            "batch norm and ReLU between",
+            "Batch norm and ReLU stand between your steps. That is chapter 5's block; here nothing stands "
+            "between, so that the pair is one dense kernel.",
+            lambda M, N, K, stride, d: nn.Sequential(
+                _module(M, N, K, stride, d)[0], nn.BatchNorm2d(d * M), nn.ReLU(), _module(M, N, K, stride, d)[1]
+            ),
+        ),
+        Mistake(
+            "a group for each filter",
+            "You asked for multiplier * in_channels groups. A group is one *input* channel, so there are "
+            "in_channels groups; PyTorch gives each of them `multiplier` filters.",
+            lambda M, N, K, stride, d: _module(M, N, K, stride, d, first={"groups": d * M}),
+        ),
+        Mistake(
+            "one filter for all channels",
+            "All your channels share their filters. In a depthwise step each channel has filters of its own.",
+            lambda *case: _shared_filters(*case),
+            misconception="depthwise means separable",
+        ),
+        Mistake(
+            "a bias in the second step",
+            "Your second step has a bias. In nn.Conv2d it is on unless you say bias=False.",
+            lambda *case: _module(*case, second={"bias": True}),
+        ),
+        Mistake(
+            "a bias in the first step",
+            "Your first step has a bias. In nn.Conv2d it is on unless you say bias=False.",
+            lambda *case: _module(*case, first={"bias": True}),
+        ),
+        Mistake(
             "biases",
             "Your layers have biases. In nn.Conv2d they are on unless you say bias=False.",
             lambda *case: _module(*case, first={"bias": True}, second={"bias": True}),
@@ -462,6 +569,8 @@ def _random_claim(rng: Random) -> tuple:
     columns_and_rows = rng.choice((0, 0.5, 1))  # the share of the kernels that split
     one_pattern_a_channel = rng.random() < 0.5
     kernel = torch.zeros(N, M, 3, 3)
+    if rng.random() < 0.1:
+        return (kernel,)
     for m in range(M):
         pattern = None
         for n in range(N):
@@ -508,6 +617,11 @@ whether the whole layer splits exactly into a depthwise and a pointwise one.""",
         (torch.stack([_laplace(), -_laplace()])[:, None],),
         (torch.stack([_slope(), 2 * _slope()])[:, None],),
         (torch.stack([_slope(), _laplace()])[:, None],),
+        (torch.zeros(2, 2, 3, 3),),
+        (torch.stack([_slope(), torch.zeros(3, 3)])[:, None],),
+        (torch.stack([torch.stack([_slope(), _slope()]), torch.stack([_slope(), _slope().T])]),),
+        (torch.stack([torch.stack([_slope()] * 2)] * 2 + [torch.stack([_slope().T] * 2)] * 2),),
+        (torch.stack([torch.stack([_slope(), _slope().T])] * 4),),
     ),
     random_case=_random_claim,
     covers={
@@ -563,6 +677,46 @@ whether the whole layer splits exactly into a depthwise and a pointwise one.""",
             lambda kernel: (
                 _by_minors(kernel)[0],
                 bool((torch.linalg.matrix_rank(kernel.flatten(2)) <= 1).all()),
+            ),
+        ),
+        Mistake(
+            "a kernel of zeros does not count",
+            "You ask for a rank of exactly 1. A kernel of zeros has rank 0, and splits too: a column of zeros "
+            "times any row.",
+            lambda kernel: (
+                bool((_spatial_ranks(kernel) == 1).all()),
+                bool((torch.linalg.matrix_rank(kernel.transpose(0, 1).flatten(2)) == 1).all()),
+            ),
+        ),
+        Mistake(
+            "the layer always splits",
+            "You say that every layer splits into a depthwise and a pointwise one. It does only if all kernels "
+            "that read the same channel have one pattern.",
+            lambda kernel: (_by_minors(kernel)[0], True),
+            misconception="any kernel can be factorised",
+        ),
+        Mistake(
+            "the layer never splits",
+            "You say that no layer splits. One does if all kernels that read the same channel have one pattern, "
+            "up to a factor.",
+            lambda kernel: (_by_minors(kernel)[0], False),
+        ),
+        Mistake(
+            "one channel is enough",
+            "For the second meaning you were content with one channel that splits. Every one of them must.",
+            lambda kernel: (
+                _by_minors(kernel)[0],
+                bool((torch.linalg.matrix_rank(kernel.transpose(0, 1).flatten(2)) <= 1).any()),
+            ),
+        ),
+        Mistake(
+            "reshaped instead of transposed",
+            "For the second meaning you cut the kernel into M matrices without a transpose: `reshape` counts on "
+            "through the outputs, so kernels of different channels stand in one matrix. First `transpose(0, 1)`, "
+            "then flatten.",
+            lambda kernel: (
+                _by_minors(kernel)[0],
+                bool((torch.linalg.matrix_rank(_reshaped(kernel)) <= 1).all()),
             ),
         ),
         Mistake(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import pairwise
+from itertools import count, pairwise
 from math import ceil, floor
 from random import Random
 
@@ -61,6 +61,12 @@ for which kernels does the check notice?""",
             lambda N, K_h, K_w: Fraction(1, N) + Fraction(1, K_h),
         ),
         Mistake(
+            "one over each side",
+            "You added one over each side of the kernel. The steps' costs relate as one over the *taps*, height "
+            "times width.",
+            lambda N, K_h, K_w: Fraction(1, N) + Fraction(1, K_h) + Fraction(1, K_w),
+        ),
+        Mistake(
             "square kernels only",
             "You squared the height. A kernel need not be square: multiply height by width.",
             lambda N, K_h, K_w: Fraction(1, N) + Fraction(1, K_h * K_h),
@@ -113,6 +119,8 @@ def saving_fraction(out_channels, kernel_height, kernel_width):
 
 
 def _random_promise(rng: Random) -> tuple:
+    if rng.random() < 0.2:  # borders at which floats go wrong
+        return rng.choice(((6, 15), (10, 35), (12, 21)))
     taps = rng.choice((1, 3, 4, 6, 7, 9, 25, 49))
     return rng.randint(1, min(taps + 3, 30)), taps
 
@@ -120,7 +128,7 @@ def _random_promise(rng: Random) -> tuple:
 def _least_by_search(factor, taps):
     if factor >= taps:
         return None
-    return next(N for N in range(1, 10_000) if N * taps >= factor * (N + taps))
+    return next(N for N in count(1) if N * taps >= factor * (N + taps))
 
 
 def _border(factor: int, taps: int) -> Fraction:
@@ -148,7 +156,7 @@ def channels_needed(factor, taps):
         return None
     return -(-(...) // (taps - factor))
 ''',
-    cases=((8, 9), (9, 9), (2, 9), (1, 1), (7, 9), (20, 25), (5, 3), (6, 9)),
+    cases=((8, 9), (9, 9), (2, 9), (1, 1), (7, 9), (20, 25), (5, 3), (6, 9), (6, 15), (32, 33), (120, 121)),
     random_case=_random_promise,
     covers={
         "a promise that nothing keeps": lambda factor, taps: factor > taps,
@@ -200,6 +208,27 @@ def channels_needed(factor, taps):
             lambda factor, taps: None if factor == taps else ceil(_border(factor, taps)),
         ),
         Mistake(
+            "only a larger factor is impossible",
+            "Where the factor is the number of taps you divide by 0. Nothing reaches its ceiling: there, too, the "
+            "answer is None.",
+            lambda factor, taps: None if factor > taps else -(-(factor * taps) // (taps - factor)),
+        ),
+        Mistake(
+            "a float at the border",
+            "Your comparison rounds: where the promise is kept exactly, a float may come out a little below it, "
+            "and your number is too large. Compare whole numbers.",
+            lambda factor, taps: (
+                None
+                if factor >= taps
+                else next(n for n in count(_least_by_search(factor, taps)) if 1 / (1 / n + 1 / taps) >= factor)
+            ),
+        ),
+        Mistake(
+            "the factor as the saving of 1/N alone",
+            "You multiplied factor by taps and stopped there. Divide by how far the factor is below the taps.",
+            lambda factor, taps: None if factor >= taps else factor * taps,
+        ),
+        Mistake(
             "no number instead of None",
             "Your 0 says that no channels at all keep the promise. Where no number is enough, return None.",
             lambda factor, taps: _least_by_search(factor, taps) or 0,
@@ -223,7 +252,7 @@ def _multiplied(out_channels: int, taps: int, multiplier: int) -> tuple[int, int
 
 def _random_channels(rng: Random) -> tuple:
     if rng.random() < 0.4:  # a factor that is a whole number, where "fewer" and "not more" differ
-        return rng.choice(((2, 2), (6, 3), (18, 9), (72, 9), (12, 6), (20, 5), (100, 25), (1, 9)))
+        return rng.choice(((2, 2), (6, 3), (18, 9), (72, 9), (14, 35), (420, 21), (20, 5), (100, 25), (1, 9)))
     return rng.randint(1, 300), rng.choice((1, 2, 4, 6, 9, 25))
 
 
@@ -247,7 +276,10 @@ for a number of output channels and a kernel with `taps` taps. Where not even on
         r"Both grow: $d \, (1/N + 1/t) < 1$. Stay strictly below the saving factor, without a float.",
         "Write the comparison in whole numbers first: `d * (out_channels + taps) < out_channels * taps`.",
     ),
-    cases=((64, 9), (72, 9), (18, 9), (1, 9), (512, 1), (2, 2), (512, 9)),
+    cases=(
+        *((64, 9), (72, 9), (18, 9), (1, 9), (512, 1), (2, 2), (512, 9), (1, 1), (3, 2)),
+        *((14, 35), (420, 21), (4, 5), (4000, 3000)),
+    ),
     random_case=_random_channels,
     covers={
         "a tie": lambda N, taps: N > 1 and taps > 1 and N * taps % (N + taps) == 0,
@@ -282,6 +314,12 @@ for a number of output channels and a kernel with `taps` taps. Where not even on
             "only the combining grows",
             "You multiplied the combining alone. There are d filters for each channel, so the filtering grows too.",
             lambda N, taps: max(0, ceil(taps * (1 - Fraction(1, N))) - 1),
+        ),
+        Mistake(
+            "a float at the border",
+            "Your comparison rounds: where so many filters cost exactly as much, a float may come out a little "
+            "below, and your number is one too large. Compare whole numbers.",
+            lambda N, taps: next(d for d in count() if (d + 1) * (1 / N + 1 / taps) >= 1),
         ),
         Mistake(
             "at least one filter",
@@ -320,6 +358,18 @@ def _factor(layers, choose=min, size_of=lambda M, N, K, size, stride: (M, N, K, 
     return Fraction(sum(whole for whole, _ in costs), sum(choose(cost) for cost in costs))
 
 
+def _product(factors) -> Fraction:
+    result = Fraction(1)
+    for factor in factors:
+        result *= factor
+    return result
+
+
+def _of_the_split(layers) -> Fraction:
+    costs = [cost for cost in (_layer_macs(*layer) for layer in layers) if cost[1] < cost[0]]
+    return Fraction(sum(whole for whole, _ in costs), sum(pair for _, pair in costs)) if costs else Fraction(1)
+
+
 def _stride_in_pointwise(M: int, N: int, K: int, size: int, stride: int) -> int:
     whole, _ = _layer_macs(M, N, K, size, stride)
     late = depthwise_conv2d_cost(M, K, size, padding=K // 2).macs + conv2d_cost(M, N, 1, size, stride=stride).macs
@@ -331,7 +381,6 @@ def _stride_in_pointwise(M: int, N: int, K: int, size: int, stride: int) -> int:
     goal=5,
     level=4,
     minutes=15,
-    unit="times",
     task="""A client has read "8 to 9 times cheaper" and sends a network of standard layers: a list of `(in_channels,
 out_channels, kernel_size, input_size, stride)`, square kernels with padding `kernel_size // 2`, square maps. Split
 exactly those layers for which it saves MACs. How many times fewer MACs does the whole network then need? Return a
@@ -399,6 +448,22 @@ exactly those layers for which it saves MACs. How many times fewer MACs does the
             "a Fraction of a float",
             "You made a Fraction of a float, which was rounded before. Give it both sums, `Fraction(before, after)`.",
             lambda layers: Fraction(float(_factor(layers))),
+        ),
+        Mistake(
+            "the product of the factors",
+            "You multiplied the layers' factors. Each layer saves its own MACs: add up the MACs before and after, "
+            "then divide.",
+            lambda layers: _product(_factor([layer]) for layer in layers),
+        ),
+        Mistake(
+            "only the layers that are split",
+            "You left the layers that stay whole out of both sums. They cost MACs before and after.",
+            lambda layers: _of_the_split(layers),
+        ),
+        Mistake(
+            "the best factor",
+            "You took the factor of the layer that saves most. The others save less, and count in the sums.",
+            lambda layers: max(_factor([layer]) for layer in layers),
         ),
         Mistake(
             "stride in the pointwise step",

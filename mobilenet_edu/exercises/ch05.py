@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from fractions import Fraction
 from random import Random
@@ -64,6 +65,35 @@ arguments.""",
             "forgot the groups",
             "Your depthwise layer has a filter for each pair of channels. It has one for each channel: groups = M.",
             lambda M, N, bias: _params(M, N, bias, filters=9 * M * M),
+        ),
+        Mistake(
+            "dense filters",
+            "Your first layer is a dense 3×3 convolution to the output channels. The block filters each input "
+            "channel with one 3×3 filter, then mixes.",
+            lambda M, N, bias: 9 * M * N + 2 * N + (N if bias else 0),
+        ),
+        Mistake(
+            "one batch norm",
+            "You counted the batch norm behind the pointwise layer only. One follows the depthwise layer too, "
+            "with 2 numbers for each input channel.",
+            lambda M, N, bias: _params(M, N, bias) - 2 * M,
+        ),
+        Mistake(
+            "precedence",
+            "Python reads `a + b if bias else 0` as `(a + b) if bias else 0`: without a bias all is gone. Write "
+            "`a + (b if bias else 0)`.",
+            lambda M, N, bias: _params(M, N, True) if bias else 0,
+        ),
+        Mistake(
+            "a bias for the outputs only",
+            "You counted one bias for each output channel. The depthwise layer has biases too, one for each "
+            "channel that it writes.",
+            lambda M, N, bias: _params(M, N, False) + (N if bias else 0),
+        ),
+        Mistake(
+            "one number for each batch norm",
+            "You counted one number a channel for batch norm. It learns two: a scale and a shift.",
+            lambda M, N, bias: _params(M, N, bias, norm=1),
         ),
         Mistake(
             "the bias always",
@@ -139,6 +169,22 @@ the gap: how much of the bias does the running mean still miss after so many `ba
             "what has been absorbed",
             "This is the part that the running mean has absorbed. Asked for is what it still misses.",
             lambda bias, batches, momentum: bias * (1 - (1 - momentum) ** batches),
+        ),
+        Mistake(
+            "one tenth always",
+            "You took a tenth whatever the momentum. That is PyTorch's default; here `momentum` says it.",
+            lambda bias, batches, momentum: bias * 0.9**batches,
+        ),
+        Mistake(
+            "one batch too many",
+            "Your running mean has moved once too often: after 0 batches all of the bias is missing.",
+            lambda bias, batches, momentum: bias * (1 - momentum) ** (batches + 1),
+        ),
+        Mistake(
+            "the mean of all batches",
+            "You averaged over the batches as if each counted the same. A running mean forgets: it moves by "
+            "`momentum` of the way at each batch.",
+            lambda bias, batches, momentum: bias / (batches + 1),
         ),
         Mistake(
             "gone after one batch",
@@ -285,6 +331,32 @@ def _block(M, N, stride, kernel_size, *, between=True, norms=True, first_relu=Fa
     return nn.Sequential(*layers, *(after[::-1] if first_relu else after))
 
 
+def _with_relu6(network):
+    return nn.Sequential(*(nn.ReLU6() if isinstance(part, nn.ReLU) else part for part in network))
+
+
+def _pointwise_first(M, N, stride, kernel_size):
+    filters = nn.Conv2d(N, N, kernel_size, stride, kernel_size // 2, groups=N, bias=False)
+    parts = [nn.Conv2d(M, N, 1, bias=False), nn.BatchNorm2d(N), nn.ReLU(), filters, nn.BatchNorm2d(N), nn.ReLU()]
+    return nn.Sequential(*parts)
+
+
+def _shared_filter(M, N, stride, kernel_size):
+    """A wrong answer: the same filter for every channel."""
+
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.filter = nn.Parameter(torch.zeros(1, 1, kernel_size, kernel_size))
+            self.rest = _block(M, N, 1, kernel_size)[1:]
+
+        def forward(self, x):
+            filters = self.filter.repeat(M, 1, 1, 1)
+            return self.rest(nn.functional.conv2d(x, filters, None, stride, kernel_size // 2, groups=M))
+
+    return Shared()
+
+
 def _behaviour_and_macs(network, M, N, stride, kernel_size):
     """What the network is and computes, and what it costs: a stride in the wrong place changes the cost alone."""
     seen = behaviour(lambda *case: (2, M, 9, 8))(network)
@@ -396,6 +468,28 @@ compared.""",
             lambda *case: _block(*case, norms=False),
         ),
         Mistake(
+            "always 3×3",
+            "Your depthwise kernel is 3×3 whatever is asked. Its size is `kernel_size`.",
+            lambda M, N, stride, kernel_size: _block(M, N, stride, 3),
+        ),
+        Mistake(
+            "ReLU6",
+            "Your activations are ReLU6, which also cuts off above 6. MobileNet V1's paper has ReLU, and so has "
+            "the task.",
+            lambda *case: _with_relu6(_block(*case)),
+        ),
+        Mistake(
+            "pointwise first",
+            "You mix first and filter afterwards. The depthwise convolution comes first, on the input channels.",
+            lambda M, N, stride, kernel_size: _pointwise_first(M, N, stride, kernel_size),
+        ),
+        Mistake(
+            "one filter for all channels",
+            "All your channels share one filter. In a depthwise layer each channel has its own.",
+            lambda *case: _shared_filter(*case),
+            misconception="depthwise means separable",
+        ),
+        Mistake(
             "no padding",
             "Your depthwise convolution has no padding, so the map loses its border. Half the kernel keeps the size.",
             lambda *case: _block(*case, padding=0),
@@ -471,25 +565,26 @@ def _client_network(*parts):
     return Client(*parts)
 
 
-def _client(branches, used, frozen, spare):
+def _client(branches, used, frozen, spare, training=False):
     image = torch.linspace(-1, 1, 3 * 6 * 6).reshape(1, 3, 6, 6)
-    return _client_network(branches, used, frozen, spare).eval(), image
+    network = _client_network(branches, used, frozen, spare).train(training)
+    network.branches.eval() if used else None  # parts of a network may be in another mode than the whole
+    return network, image
 
 
 def _random_client(rng: Random) -> tuple:
     branches = rng.randint(1, 3)
-    return _client(branches, rng.randrange(branches), rng.choice((False, True)), rng.choice((False, True)))
+    frozen, spare, training = (rng.choice((False, True)) for _ in range(3))
+    return _client(branches, rng.randrange(branches), frozen, spare, training)
 
 
 def _calls(model, image):
     """The names of the modules that a forward pass calls."""
     called = set()
-    hooks = [
-        module.register_forward_hook(lambda *_, name=name: called.add(name)) for name, module in model.named_modules()
-    ]
-    model(image)
-    for hook in hooks:
-        hook.remove()
+    trial = copy.deepcopy(model)
+    for name, module in trial.named_modules():
+        module.register_forward_hook(lambda *_, name=name: called.add(name))
+    trial(image)
     return called
 
 
@@ -499,7 +594,7 @@ def _own(module):
 
 def _poisoned(model, image):
     """Another algorithm: a layer is idle if not even NaN in its parameters reaches the output."""
-    idle = []
+    idle, model = [], copy.deepcopy(model).eval()
     with torch.no_grad():
         for name, module in model.named_modules():
             kept = [parameter.clone() for parameter in module.parameters(recurse=False)]
@@ -541,12 +636,16 @@ calls, as a list in the order of `named_modules()`. Leave the network as it was.
         "`module.parameters(recurse=False)` gives a module's own parameters.",
         "Begin with `called = set()` and a function `note(module, inputs, output)` that adds the module to it.",
     ),
-    cases=lambda: (_client(2, 0, False, False), _client(2, 1, True, True), _client(1, 0, True, False)),
+    cases=lambda: (
+        *(_client(2, 0, False, False), _client(2, 1, True, True), _client(1, 0, True, False)),
+        *(_client(2, 0, False, True, training=True), _client(1, 0, False, False, training=True)),
+    ),
     random_case=_random_client,
     covers={
         "a frozen layer": lambda model, image: not model.stem.weight.requires_grad,
         "nothing is idle": lambda model, image: len(model.branches) == 1 and not hasattr(model, "old_head"),
         "an idle layer deep inside": lambda model, image: len(model.branches) > 1,
+        "batch norm in training mode": lambda model, image: model.branches[model.used].training,
     },
     alternative=_poisoned,
     mistakes=(
@@ -602,7 +701,8 @@ calls, as a list in the order of `named_modules()`. Leave the network as it was.
     ),
     reasoning="""A hook sees each call of a module, whether its parameters learn or not. A gradient is a weaker
 witness: frozen layers have none, and in evaluation without a loss there is none at all. Both look only at the input
-that you give: a network that chooses its way by the image has to be shown all kinds of images.""",
+that you give: a network that chooses its way by the image has to be shown all kinds of images. A pass in training
+mode moves batch norm's running averages, so the solution looks in evaluation mode, and puts every mode back.""",
 )
 def idle_layers(model, image):
     """Names of the layers with parameters that no image passes."""
@@ -612,9 +712,13 @@ def idle_layers(model, image):
         called.add(module)
 
     hooks = [m.register_forward_hook(note) for m in model.modules()]
+    modes = {m: m.training for m in model.modules()}
+    model.eval()  # in training mode a pass moves batch norm's averages
     model(image)
     for hook in hooks:
         hook.remove()
+    for module, mode in modes.items():
+        module.training = mode
     return [
         name
         for name, module in model.named_modules()

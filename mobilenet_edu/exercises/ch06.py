@@ -71,6 +71,12 @@ happens when you change a stride?""",
             lambda rows, num_classes: _table_params(rows, num_classes, grows=False),
         ),
         Mistake(
+            "channels never updated",
+            "Your `channels` never changes: every block, and the classifier, reads 32. What a block writes is "
+            "what the next one reads.",
+            lambda rows, num_classes: _table_params(rows, num_classes, grows=False) + (32 - rows[-1][0]) * num_classes,
+        ),
+        Mistake(
             "running averages as parameters",
             "You counted four numbers a channel for batch norm. Its running mean and variance are buffers: saved, not "
             "learned.",
@@ -154,6 +160,17 @@ block, for a square image. Every layer with a stride is 3×3 with padding 1. The
             "divided before subtracting",
             "Python divides before it subtracts. What the stride divides needs parentheses.",
             lambda rows, resolution: _sides(rows, resolution, lambda side, stride: side - 1 // stride + 1),
+        ),
+        Mistake(
+            "repeated sides left out",
+            "You left out a side that is the same as the one before. The task wants one for the stem and one for "
+            "each block.",
+            lambda rows, resolution: list(dict.fromkeys(_sides(rows, resolution))),
+        ),
+        Mistake(
+            "the image first",
+            "Your list begins with the image's own side. The first number is the side after the stem.",
+            lambda rows, resolution: [resolution, *_sides(rows, resolution)],
         ),
         Mistake(
             "every layer reads the image",
@@ -609,11 +626,23 @@ def _bytes_at_once(layers):
     return max(map(_at_once, layers))
 
 
+def _two_maxima(layers):
+    costs = [layer.cost for layer in layers]
+    return max(cost.input_elements for cost in costs) + max(cost.output_elements for cost in costs)
+
+
+def _beyond(memory, width):
+    side = 0
+    while side < 448 and _bytes_at_once(mobilenet_v1(width, side + 32).layers) <= memory:
+        side += 32
+    return side
+
+
 def _random_memory(rng: Random) -> tuple:
     width = rng.choice((0.25, 0.5, 0.75, 1.0))
     if rng.random() < 0.2:  # exactly what one network needs
         return _bytes_at_once(mobilenet_v1(width, 32 * rng.randint(1, 7)).layers), width
-    return rng.randint(10_000, 1_400_000), width
+    return rng.choice((rng.randint(500, 5_000), *[rng.randint(10_000, 1_400_000)] * 4)), width
 
 
 def _by_hand(memory, width_multiplier):
@@ -648,7 +677,10 @@ and ReLU need nothing of their own. Return the largest image side, a multiple of
         "Begin with `for side in range(224, 0, -32):` and build the architecture for that side.",
     ),
     imports="from mobilenet_edu.architecture import mobilenet_v1",
-    cases=((512 * 1024, 1.0), (2_000_000, 1.0), (1_000, 1.0), (256 * 1024, 0.5), (1_204_224, 1.0)),
+    cases=(
+        *((512 * 1024, 1.0), (2_000_000, 1.0), (1_000, 1.0), (256 * 1024, 0.5), (1_204_224, 1.0)),
+        *((24_576, 1.0), (24_575, 1.0), (98_304, 1.0), (98_303, 1.0), (10**9, 1.0)),
+    ),
     random_case=_random_memory,
     covers={
         "all of 224 fits": lambda memory, width_multiplier: _by_hand(memory, width_multiplier) == 224,
@@ -689,6 +721,33 @@ and ReLU need nothing of their own. Return the largest image side, a multiple of
             "strictly below",
             "You excluded a network that needs exactly the memory there is. It fits.",
             lambda memory, width: _largest(lambda side: _bytes_at_once(mobilenet_v1(width, side).layers) < memory),
+        ),
+        Mistake(
+            "None instead of 0",
+            "Where no image fits, return 0. Your function returns None there.",
+            lambda memory, width: (
+                _largest(lambda side: _bytes_at_once(mobilenet_v1(width, side).layers) <= memory) or None
+            ),
+        ),
+        Mistake(
+            "the largest input and the largest output",
+            "You added the largest input to the largest output. They may belong to different layers: add the two "
+            "of each layer first.",
+            lambda memory, width: _largest(lambda side: _two_maxima(mobilenet_v1(width, side).layers) <= memory),
+        ),
+        Mistake(
+            "beyond 224",
+            "You went beyond 224. The task's images have a side of at most 224.",
+            lambda memory, width: _beyond(memory, width),
+        ),
+        Mistake(
+            "64 is the smallest",
+            "You never try 32. A `range` stops before its end: `range(224, 0, -32)` goes down to 32.",
+            lambda memory, width: (
+                side
+                if (side := _largest(lambda side: _bytes_at_once(mobilenet_v1(width, side).layers) <= memory)) > 32
+                else 0
+            ),
         ),
         Mistake(
             "four bytes",

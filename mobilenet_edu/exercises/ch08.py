@@ -658,6 +658,7 @@ image has batch size 0. Count 32-bit floats, and parameters, gradients and momen
         (1000, [("A", 1, 10, 20), ("B", 9, 40, 10)]),
         (100, [("A", 5, 1000, 1), ("B", 6, 2000, 1)]),
         (10_000, [("A", 100, 50, 90), ("B", 900, 400, 40)]),
+        (1_000_120, [("A", 1, 10, 10), ("B", 2, 10, 10)]),
     ),
     random_case=_random_offer,
     covers={

@@ -285,6 +285,7 @@ become 0. (No tensor is zero throughout.)""",
         (torch.tensor([0.5, -0.3, 0.8, 90.0]).reshape(4, 1, 1, 1),),
         (torch.tensor([[0.1, -127.0], [0.2, 0.4], [0.2, 0.6]]).reshape(3, 2, 1, 1),),
         (torch.tensor([[1.0, 2.0], [3.0, -4.0]]).reshape(2, 1, 1, 2),),
+        (torch.tensor([127.0, 0.502, 0.498, -0.502, -0.498]).reshape(5, 1, 1, 1),),
     ),
     random_case=_random_weight,
     covers={

@@ -10,7 +10,7 @@ from random import Random
 
 from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
 from mobilenet_edu.exercises._later import nn
-from mobilenet_edu.exercises.networks import behaviour
+from mobilenet_edu.exercises.networks import behaviour, macs_of
 from mobilenet_edu.successors import inverted_residual, mobilenet_v2, networks, round_width
 
 
@@ -260,6 +260,8 @@ of the exact width, take the next multiple of 8 instead. Return the width.""",
         (320, 1.3),
         (24, 0.5),
         (104, 0.5),
+        (8, 0.25),
+        (44, 0.8),
     ),
     random_case=_random_width,
     covers={
@@ -323,7 +325,20 @@ def _inverted_residual(*case, **changes):
 
     class InvertedResidual(nn.Module):
         def __init__(
-            self, M, N, t, stride, *, add=None, last=False, act="ReLU6", skip=True, groups=True, bias=False, norm=True
+            self,
+            M,
+            N,
+            t,
+            stride,
+            *,
+            add=None,
+            last=False,
+            act="ReLU6",
+            skip=True,
+            groups=True,
+            bias=False,
+            norm=True,
+            **place,
         ):
             super().__init__()
             wide = t * M
@@ -332,9 +347,11 @@ def _inverted_residual(*case, **changes):
                 norms = [nn.BatchNorm2d(conv.out_channels)] if norm else []
                 return [conv, *norms, *([getattr(nn, act)()] if act else [])]
 
-            steps = [] if t == 1 and skip else unit(nn.Conv2d(M, wide, 1, bias=bias))
-            steps += unit(nn.Conv2d(wide, wide, 3, stride, 1, groups=wide if groups else 1, bias=bias))
-            steps += unit(nn.Conv2d(wide, N, 1, bias=bias), act=act if last else "")
+            early = place.get("early") and t > 1
+            strides = (stride, 1, 1) if early else (1, 1, stride) if place.get("late") else (1, stride, 1)
+            steps = [] if t == 1 and skip else unit(nn.Conv2d(M, wide, 1, strides[0], bias=bias))
+            steps += unit(nn.Conv2d(wide, wide, 3, strides[1], 1, groups=wide if groups else 1, bias=bias))
+            steps += unit(nn.Conv2d(wide, N, 1, strides[2], bias=bias), act=act if last else "")
             self.steps = nn.Sequential(*steps)
             self.add = (stride == 1 and M == N) if add is None else add(M, N, stride)
 
@@ -343,6 +360,13 @@ def _inverted_residual(*case, **changes):
             return x + y if self.add else y
 
     return InvertedResidual(*case, **changes)
+
+
+def _behaviour_and_cost(network, in_channels, *others):
+    """Outputs alone do not show a stride in the projection: every second pixel can be dropped before or after it."""
+    seen = behaviour(lambda M, *_: (2, M, 9, 8))(network, in_channels, *others)
+    ran = seen["shape of the output"].startswith("(")
+    return seen | {"MACs": macs_of(network, (in_channels, 9, 8)) if ran else 0}
 
 
 def _functional(M, N, t, stride):
@@ -380,8 +404,8 @@ def _random_module(rng: Random) -> tuple:
     minutes=20,
     task="""Write the inverted residual as a function that returns an `nn.Module`: expand, filter with 3×3 and the
 stride, project, each with batch norm, no biases, ReLU6 after the first two. With expansion 1 there is no expansion
-layer. Where stride and widths allow it, the input is added. Submodules may have any names: weights, groups and
-outputs are compared.""",
+layer. Where stride and widths allow it, the input is added. Submodules may have any names: weights, groups, outputs
+and MACs are compared.""",
     hints=(
         "Begin with the chapter's `inside`, and ask for each number in it where it comes from now.",
         "The input is added where `stride == 1 and in_channels == out_channels`. That takes a `forward` of its own.",
@@ -397,7 +421,7 @@ outputs are compared.""",
         "no expansion": lambda M, N, t, stride: t == 1,
     },
     alternative=_functional,
-    observe=behaviour(lambda M, N, t, stride: (2, M, 9, 8)),
+    observe=_behaviour_and_cost,
     seconds=20.0,
     mistakes=(
         Mistake(
@@ -446,6 +470,18 @@ outputs are compared.""",
             "biases",
             "Your convolutions have biases. The batch norm behind each of them has one already.",
             lambda *case: _inverted_residual(*case, bias=True),
+        ),
+        Mistake(
+            "stride in the projection",
+            "Your stride is in the projection. The output is right, but the filters run over the full map, and "
+            "most of their work is thrown away.",
+            lambda *case: _inverted_residual(*case, late=True),
+        ),
+        Mistake(
+            "stride in the expansion",
+            "Your stride is in the first layer. The expansion works on the map that comes in; the stride belongs "
+            "to the filters.",
+            lambda *case: _inverted_residual(*case, early=True),
         ),
         Mistake(
             "no batch norm",

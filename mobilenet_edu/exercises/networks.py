@@ -16,16 +16,17 @@ def behaviour(input_shape: Callable[..., tuple[int, ...]], training: bool = Fals
 
     The network is described by its number of parameters, by their shapes (which show the groups of a convolution), and
     by its output for a random image of ``input_shape(*case)`` once every parameter and buffer is filled with numbers
-    that depend on its shape alone. So the names and the order of the submodules do not matter.
+    that depend on its shape alone. So the names and the order of the submodules do not matter; and a 1×1 convolution
+    counts as the linear layer that it is, with a matrix for its weight.
     """
 
     def observe(network: nn.Module, *case: Any) -> dict[str, Any]:
-        network = _filled(network).train(training)
         image = _random(input_shape(*case))
+        network = _filled(_initialised(network, image)).train(training)
         parameters = list(network.parameters())
         description = {
             "number of parameters": sum(parameter.numel() for parameter in parameters),
-            "shapes of the weights": sorted(tuple(parameter.shape) for parameter in parameters),
+            "shapes of the weights": sorted(_shape(parameter) for parameter in parameters),
         }
         try:
             with torch.no_grad():
@@ -48,10 +49,25 @@ def macs_of(network: nn.Module, input_shape: tuple[int, ...]) -> int:
     return count_cost(network, input_shape).macs
 
 
+def _shape(parameter: torch.Tensor) -> tuple[int, ...]:
+    """A parameter's shape, without the sides of a 1×1 kernel: a linear layer is a 1×1 convolution."""
+    shape = tuple(parameter.shape)
+    return shape[:2] if len(shape) == 4 and shape[2:] == (1, 1) else shape
+
+
+def _initialised(network: nn.Module, image: torch.Tensor) -> nn.Module:
+    """The network, once it has seen an image if it has layers that wait for one."""
+    waiting = any(torch.nn.parameter.is_lazy(each) for each in (*network.parameters(), *network.buffers()))
+    if waiting:
+        with torch.no_grad():
+            network(image)
+    return network
+
+
 def _filled(network: nn.Module) -> nn.Module:
     network = copy.deepcopy(network)
     for parameter in network.parameters():
-        parameter.data.copy_(_random(parameter.shape))
+        parameter.data.copy_(_random(_shape(parameter)).reshape(parameter.shape))
     for buffer in network.buffers():
         if buffer.is_floating_point():  # running means and variances, which must be positive
             buffer.copy_(_random(buffer.shape).abs() + 0.5)
