@@ -97,12 +97,15 @@ def left_as_it_was(state: State, with_values: bool = True, training: bool = Fals
     The modules' own ``train`` and ``eval`` are not called: some merge weights there, or refuse. Without values, the
     numbers in buffers are left to the caller.
     """
-    modes = [(module, module.training) for module in state.modules if hasattr(module, "training")]
+    scripted = [module for module in state.modules if isinstance(module, torch.jit.ScriptModule)]
+    modes = [(module, module.training) for module in scripted if hasattr(module, "training")]
     attributes, empty = _attributes(state.modules)
     values = [(buffer, buffer.clone()) for buffer in state.buffers if with_values and not buffer.is_meta]
     parameters = [(parameter, parameter.data, parameter.grad) for parameter in state.parameters]
     with _random_states(), _untraced():
         try:
+            for module in state.modules:
+                module.__dict__["training"] = training  # as the attribute, without asking whether it is a parameter
             for module, _ in modes:
                 module.training = training
             yield
