@@ -1,12 +1,14 @@
 """Count a network by running it once, and rebuild what other counters print about it.
 
 `count_cost` watches PyTorch's own dispatch, so that functional calls count too: MACs of convolutions and matrix
-products, parameters once; `register_macs` adds a formula, and `training_macs` counts a training step. `explain` finds
-the conventions that lead to a given number: every counter is a sum of a few `INGREDIENTS`, and `CONVENTIONS` says how
-often each takes which.
+products, parameters once; `register_macs` adds a formula; `training_macs` counts a step, forward and backward.
+`explain` finds the conventions that lead to a given number: every counter is a sum of a few `INGREDIENTS`, and
+`CONVENTIONS` says how often each takes which; `nearest` says what is missing from a number that none gives.
 """
 
-from mobilenet_edu.counting.explaining import CONVENTIONS, INGREDIENTS, Convention, explain, ingredients
+from mobilenet_edu.counting.conventions import CONVENTIONS, Convention
+from mobilenet_edu.counting.explaining import explain, nearest
+from mobilenet_edu.counting.ingredients import INGREDIENTS, ingredients
 from mobilenet_edu.counting.macs import count_cost, register_macs, training_macs
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "count_cost",
     "explain",
     "ingredients",
+    "nearest",
     "register_macs",
     "training_macs",
 ]
