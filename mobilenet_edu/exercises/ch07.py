@@ -297,6 +297,7 @@ small enough. A formula from ρ² misses: the sizes of the maps are rounded. So 
         (0.25, _macs(0.25, 32) - 1),
         (1.0, 1000),
         (0.25, 55_000_000),
+        (0.25, 230_000_000),
     ),
     random_case=_random_budget,
     covers={
@@ -305,7 +306,7 @@ small enough. A formula from ρ² misses: the sizes of the maps are rounded. So 
         "no multiple of 32": lambda alpha, budget: _within(alpha, budget) % 32 > 0,
         "more than 224": lambda alpha, budget: _macs(alpha, 225) <= budget,
     },
-    alternative=lambda alpha, budget: bisect.bisect_right(range(1, 400), budget, key=lambda side: _macs(alpha, side)),
+    alternative=lambda alpha, budget: bisect.bisect_right(range(1, 2000), budget, key=lambda side: _macs(alpha, side)),
     mistakes=(
         Mistake(
             "ρ² from 224",

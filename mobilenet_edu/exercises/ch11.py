@@ -555,7 +555,8 @@ Return kernels of 4×4 that give the same output there, with `padding=1` and str
         ),
         Mistake(
             "stretched",
-            "You stretched the kernel to 4×4. Its nine numbers stay as they are, with zeros before them.",
+            "You filled the first row and column with copies, as stretching to 4×4 does. Zeros belong there: the "
+            "window must ignore what it should not see.",
             lambda weight: F.interpolate(weight, size=(4, 4)),
         ),
     ),
