@@ -299,6 +299,12 @@ class TestAReader:
             assert page.locator(".try button:visible").count() == 0
 
 
+def as_shown(verdict: dict[str, str]) -> dict[str, str]:
+    """A verdict with its floats to twelve digits: since Python 3.12 `sum` loses less, so the last ones differ."""
+    text = re.sub(r"\d+\.\d{6,}", lambda found: f"{float(found[0]):.12g}", verdict["text"])
+    return {**verdict, "text": " ".join(text.split())}
+
+
 @pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.parametrize("chapter", [f"ch{number:02}" for number in exercise_chapters()])
@@ -326,9 +332,8 @@ def test_every_known_answer_gets_the_verdict_that_python_gives(browser, server, 
                 answer = f"from mobilenet_edu.exercises import {chapter}\n{answer}"
                 given = [chapter, exercise.name, answer, here["imports"]]
                 expected = page_module.check(*given)
-                assert page.evaluate("(all) => ask('check', all)", given) == {"done": expected}, (
-                    f"{exercise.name}: {part}"
-                )
+                found = page.evaluate("(all) => ask('check', all)", given)
+                assert as_shown(found["done"]) == as_shown(expected), f"{exercise.name}: {part}"
                 assert expected["outcome"] == ("wrong" if part.startswith("mistakes") else "correct")
 
 
