@@ -50,9 +50,11 @@ def one_of(name: str, value: object, allowed: Sequence[object], kind: str = "") 
 
 
 def multiplier(width_multiplier: float) -> None:
-    if isinstance(width_multiplier, bool) or not isinstance(width_multiplier, Real):
-        raise TypeError(
-            f"width_multiplier={width_multiplier!r} must be a number, not {type(width_multiplier).__name__}"
-        )
-    if not 0 < width_multiplier < math.inf:
-        raise ValueError(f"width_multiplier={width_multiplier!r} must be positive and finite")
+    positive_number("width_multiplier", width_multiplier)
+
+
+def positive_number(name: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name}={value!r} must be a number, not {type(value).__name__}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name}={value!r} must be positive and finite")

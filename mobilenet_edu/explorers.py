@@ -30,7 +30,7 @@ from mobilenet_edu.cost import (
 )
 from mobilenet_edu.plots import CHANNEL_COLORS, COLORS
 
-__all__ = ["Control", "Explorer", "network", "separable_layer", "to_scale", "two_slopes"]
+__all__ = ["Control", "Explorer", "network", "roofline", "separable_layer", "to_scale", "two_slopes"]
 
 STATIC = Path(__file__).with_name("static")
 LAYERS = ("standard", "depthwise", "pointwise", "separable")
@@ -275,6 +275,67 @@ def to_scale(width_multiplier: float = 1.0, resolution: int = 224, num_classes: 
     )
 
 
+def roofline(peak: float, bandwidth: float, batch_size: int = 1, bytes_per_element: int = 4) -> Explorer:
+    """MobileNet V1 (α = 1, 224×224) under the roof of a machine: where its layers can be at best.
+
+    Args:
+        peak: MACs per second that the machine can do.
+        bandwidth: bytes per second that its memory can feed.
+        batch_size: images at once, which share the weights.
+        bytes_per_element: 4 for float32, 2 for bfloat16. The roof stays the given one.
+
+    Raises:
+        TypeError, ValueError: a number that is not positive, or that the explorer's inputs do not offer.
+
+    >>> print(roofline(peak=100e9, bandwidth=40e9))
+    MobileNet V1 under the roof: images at once 1, bytes per number 4.
+    Memory sets the roof of 14 of 28 layers, of all 13 depthwise ones. \
+At best 6.11 ms per image, arithmetic alone 5.69 ms.
+    """
+    for name, value in (("peak", peak), ("bandwidth", bandwidth)):
+        checks.positive_number(name, value)
+    layers = _drawn_layers(mobilenet_v1())
+    controls = (
+        Control("batch_size", "images at once", batch_size, 1, 64),
+        Control("bytes_per_element", "bytes per number", bytes_per_element, 2, 4, 2),
+    )
+    intensities = [_intensity(layer, batch_size, bytes_per_element) for layer in layers]
+    low = [layer.kind for layer, intensity in zip(layers, intensities, strict=True) if intensity * bandwidth < peak]
+    depthwise = low.count("depthwise")
+    best = sum(
+        layer.cost.macs / min(peak, intensity * bandwidth) for layer, intensity in zip(layers, intensities, strict=True)
+    )
+    alone = sum(layer.cost.macs for layer in layers) / peak
+    return Explorer(
+        calculator="roofline",
+        title="MobileNet V1 under the roof",
+        controls=controls,
+        columns=(),
+        rows=(),
+        results={
+            "summary": f"Memory sets the roof of {len(low)} of {len(layers)} layers, of "
+            f"{'all 13' if depthwise == 13 else depthwise} depthwise ones. At best {1000 * best:.2f} ms per image, "
+            f"arithmetic alone {1000 * alone:.2f} ms."
+        },
+        note="Each dot is the most that the layer can reach, not what it does reach. The roof is that of float32.",
+        picture=_roof_picture(layers, intensities, peak, bandwidth),
+        table={
+            "layers": [
+                [layer.kind, layer.cost.macs, layer.cost.input_elements + layer.cost.output_elements, layer.weights]
+                for layer in layers
+            ],
+            "peak": peak,
+            "bandwidth": bandwidth,
+        },
+    )
+
+
+def _intensity(layer: Layer, batch_size: int, bytes_per_element: int) -> float:
+    """MACs per byte: maps once for each image, weights once for the batch."""
+    maps = layer.cost.input_elements + layer.cost.output_elements
+    return batch_size * layer.cost.macs / (bytes_per_element * (batch_size * maps + layer.weights))
+
+
 SLOPES = {  # the two Sobel kernels of chapter 1, row after row
     "x": (-1, 0, 1, -2, 0, 2, -1, 0, 1),
     "y": (-1, -2, -1, 0, 0, 0, 1, 2, 1),
@@ -476,6 +537,40 @@ def _slopes_picture(made: Mapping[str, list[float]], results: Mapping[str, str])
 
 def _shade(value: float) -> dict[str, float | str]:
     return {"fill": CHANNEL_COLORS[value < 0], "fill-opacity": round(min(abs(value), 3) / 4, 3)}
+
+
+def _roof_picture(layers: list[Layer], intensities: list[float], peak: float, bandwidth: float) -> Picture:
+    """Both axes double: MACs per byte from 1/8 to 256, GMAC per second from 1/2 to 256."""
+    shapes: dict[str, Mapping[str, float | str]] = {}
+    template = '<path class="axes" d="M40 20V230H470"/>'
+    corners = [(1 / 8, bandwidth / 8), (peak / bandwidth, peak), (256, peak)]
+    template += f'<path class="curve" d="M{"L".join("{} {}".format(*_under_roof(*corner)) for corner in corners)}"/>'
+    for number, (layer, intensity) in enumerate(zip(layers, intensities, strict=True), start=1):
+        x, y = _under_roof(intensity, min(peak, intensity * bandwidth))
+        shapes[f"dot-{number}"] = {"cx": x, "cy": y}
+        template += f'<circle r="5" style="fill:{COLORS[layer.kind]}" {{dot-{number}}}/>'
+    for intensity in (1 / 8, 1, 16, 256):
+        name = "1/8" if intensity < 1 else f"{intensity}"
+        template += f'<text class="middle" x="{_under_roof(intensity, 1e9)[0]}" y="247">{name}</text>'
+    for giga in (1, 16, 256):
+        template += f'<text class="end" x="35" y="{_under_roof(1, giga * 1e9)[1] + 5}">{giga}</text>'
+    template += '<text class="middle" x="255" y="264">MACs per byte</text><text x="4" y="12">GMAC per second</text>'
+    place = 90
+    for kind in KINDS:
+        template += f'<circle r="5" cx="{place}" cy="207" style="fill:{COLORS[kind]}"/>'
+        template += f'<text x="{place + 10}" y="212">{kind}</text>'
+        place += 96
+    alt = (
+        "A roof: to the left it rises with the MACs per byte, to the right it is flat. Each layer of MobileNet V1 is a "
+        "dot on it. The depthwise layers are far left, in the slope; more images at once move the classifier and the "
+        "last pointwise layers to the right."
+    )
+    return Picture(270, alt, template, shapes)
+
+
+def _under_roof(intensity: float, macs_per_second: float) -> tuple[float, float]:
+    x = 40 + 430 * math.log2(8 * min(max(intensity, 1 / 8), 256)) / 11
+    return round(x, 1), round(230 - 210 * math.log2(2 * macs_per_second / 1e9) / 9, 1)
 
 
 FLOOR, PIXEL = 236, 0.8  # where the maps stand, and how high a pixel of theirs is

@@ -1,14 +1,21 @@
 import gzip
 import json
+import math
 import random
 import re
 
 import numpy as np
 import pytest
 
-from mobilenet_edu import architecture, cost, explorers
+from mobilenet_edu import architecture, cost, explorers, timing
 
-SHOWN = [explorers.separable_layer(), explorers.network(), explorers.to_scale(), explorers.two_slopes()]
+SHOWN = [
+    explorers.separable_layer(),
+    explorers.network(),
+    explorers.to_scale(),
+    explorers.two_slopes(),
+    explorers.roofline(1e11, 4e10),
+]
 
 
 def table(shown):
@@ -60,6 +67,28 @@ def test_the_bars_of_a_layer_are_as_long_as_its_macs():
     left, right, top, bottom = explorers.AXES
     assert (bottom - shapes["dot"]["cy"]) / (bottom - top) == pytest.approx(float(ratio), abs=1e-3)
     assert (shapes["dot"]["cx"] - left) / (right - left) == pytest.approx(7 / 11, abs=1e-3)  # 128 is 2 to the 7th
+
+
+def test_the_roof_is_that_of_timing():
+    peak, bandwidth, batch_size = 1.1e11, 3.9e10, 16
+    shown = explorers.roofline(peak, bandwidth, batch_size)
+    layers = [layer for layer in architecture.mobilenet_v1().layers if layer.kind != "pooling"]
+    at_work = [timing.LayerTiming(layer, batch_size, timing.Timing((1.0,))) for layer in layers]
+    roofs = [timing.roofline(each.macs_per_byte, peak, bandwidth) for each in at_work]
+    for number, (each, roof) in enumerate(zip(at_work, roofs, strict=True), start=1):
+        dot = shown.picture.shapes[f"dot-{number}"]
+        assert dot["cx"] == pytest.approx(40 + 430 * (math.log2(each.macs_per_byte) + 3) / 11, abs=0.06)
+        assert dot["cy"] == pytest.approx(230 - 210 * (math.log2(roof / 1e9) + 1) / 9, abs=0.06)
+    best = 1000 * sum(layer.cost.macs / roof for layer, roof in zip(layers, roofs, strict=True))
+    low = sum(roof < peak for roof in roofs)
+    assert shown.results["summary"].startswith(f"Memory sets the roof of {low} of 28 layers")
+    assert f"At best {best:.2f} ms per image" in shown.results["summary"]
+
+
+@pytest.mark.parametrize(("peak", "error"), [(0, ValueError), ("fast", TypeError), (float("inf"), ValueError)])
+def test_a_roof_without_a_number_is_refused(peak, error):
+    with pytest.raises(error, match=f"peak={peak!r} must be"):
+        explorers.roofline(peak, 4e10)
 
 
 def test_no_filter_is_nearer_to_both_slopes_than_the_smaller_singular_value():

@@ -126,6 +126,28 @@
       return { results, shapes };
     },
 
+    roofline({ batch_size, bytes_per_element }, { layers, peak, bandwidth }) {
+      const shapes = {};
+      let [low, depthwise, best, all] = [0, 0, 0, 0];
+      layers.forEach(([kind, macs, maps, weights], at) => {
+        const intensity = (batch_size * macs) / (bytes_per_element * (batch_size * maps + weights));
+        const roof = Math.min(peak, intensity * bandwidth);
+        low += roof < peak;
+        depthwise += kind === "depthwise" && roof < peak;
+        best += macs / roof;
+        all += macs;
+        shapes[`dot-${at + 1}`] = {
+          cx: round(40 + (430 * Math.log2(8 * Math.min(Math.max(intensity, 1 / 8), 256))) / 11),
+          cy: round(230 - (210 * Math.log2((2 * roof) / 1e9)) / 9),
+        };
+      });
+      const summary =
+        `Memory sets the roof of ${low} of ${layers.length} layers, of ${depthwise === 13 ? "all 13" : depthwise} ` +
+        `depthwise ones. At best ${(1000 * best).toFixed(2)} ms per image, ` +
+        `arithmetic alone ${((1000 * all) / peak).toFixed(2)} ms.`;
+      return { results: { summary }, shapes };
+    },
+
     to_scale(chosen, table) {
       const layers = layersOf(chosen, table);
       const [macs, params] = ["macs", "params"].map((unit) => withCommas(sum(layers.map((layer) => layer[unit]))));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import random
 import re
 from dataclasses import dataclass, field
@@ -240,7 +241,13 @@ class TestKeyboard:
 @pytest.fixture(scope="module")
 def two_of_each(browser):
     """A page with each explorer twice, so that each must keep to itself."""
-    each = (explorers.separable_layer(), explorers.network(), explorers.to_scale(), explorers.two_slopes())
+    each = (
+        explorers.separable_layer(),
+        explorers.network(),
+        explorers.to_scale(),
+        explorers.two_slopes(),
+        explorers.roofline(1e11, 4e10),
+    )
     with browser.new_context() as context:
         page = context.new_page()
         page.set_content("".join(shown._repr_html_() for shown in each * 2))
@@ -347,6 +354,12 @@ class TestExplorers:
             settings = dict(zip([*names, "w1", "w2"], [*taps, *weights], strict=True))
             assert ask("two_slopes", **settings) == explorers.two_slopes(taps, weights).results
             assert_drawn(two_of_each, explorers.two_slopes(taps, weights))
+
+    def test_the_roof_agrees_with_python(self, two_of_each, ask):
+        for batch_size, size in itertools.product((1, 2, 16, 64), (2, 4)):
+            expected = explorers.roofline(1e11, 4e10, batch_size, size)
+            assert ask("roofline", batch_size=batch_size, bytes_per_element=size) == expected.results
+            assert_drawn(two_of_each, expected)
 
     def test_touching_a_layer_chooses_it(self, two_of_each, ask):
         ask("to_scale", width_multiplier=1, resolution=224)
