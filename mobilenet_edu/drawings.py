@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from mobilenet_edu.plots import CHANNEL_COLORS, COLORS
 
-__all__ = ["CHANNELS", "FILTERS", "MATRIX", "Splitting", "State", "states"]
+__all__ = ["CHANNELS", "FILTERS", "MATRIX", "Moment", "Splitting", "states"]
 
 STATIC = Path(__file__).with_name("static")
 
@@ -34,8 +34,8 @@ CORNERS = {(0, 0): "top left", (0, 1): "top right", (1, 0): "bottom left", (1, 1
 
 
 @dataclass(frozen=True)
-class State:
-    """One moment of the drawing.
+class Moment:
+    """What the drawing shows at one time.
 
     Attributes:
         stage: ``standard`` while one thick kernel slides, ``split`` once it has fallen apart.
@@ -56,20 +56,20 @@ class State:
     pointwise: int = 0
 
 
-def states() -> tuple[State, ...]:
+def states() -> tuple[Moment, ...]:
     """Every moment: the thick kernel at each place for each output, the split, the filters, and the mixing.
 
     >>> last = states()[-1]
     >>> last.standard, last.depthwise, last.pointwise
     (96, 32, 24)
     """
-    start = State(
+    start = Moment(
         "standard", 0, (), f"One kernel per output, {M} channels thick, as the image is. Play, or go step by step."
     )
     moments = [start]
     for key, lit, factors in _thick():
         done = moments[-1].standard + len(factors)
-        moments.append(State("standard", key[0], lit, _sentence("Output", key, factors), standard=done))
+        moments.append(Moment("standard", key[0], lit, _sentence("Output", key, factors), standard=done))
     says = f"It falls apart: one thin filter per channel, and a column of {M} numbers per output that mixes."
     moments.append(replace(moments[-1], stage="split", lit=(), says=says))
     for key, lit, factors in _thin():
@@ -82,16 +82,16 @@ def states() -> tuple[State, ...]:
     return (*moments, replace(moments[-1], lit=(), seen=(), says=_summary(moments[-1])))
 
 
-def _summary(last: State) -> str:
+def _summary(last: Moment) -> str:
     both = last.depthwise + last.pointwise
     split = f"{last.depthwise} + {last.pointwise} = {both}"
     return f"The same outputs: {last.standard} multiplications as one thick kernel, {split} when it is split."
 
 
-Moment = tuple[tuple[int, int, int], tuple[str, ...], list[tuple[int, int]]]  # where, what is lit, what is multiplied
+Step = tuple[tuple[int, int, int], tuple[str, ...], list[tuple[int, int]]]  # where, what is lit, what is multiplied
 
 
-def _thick() -> Iterator[Moment]:
+def _thick() -> Iterator[Step]:
     for n, (y, x) in product(range(N), PIXELS):
         taps = [(m, i, j) for m in range(M) for i, j in TAPS]
         window = [_key("channel", m, y + i, x + j) for m, i, j in taps]
@@ -100,7 +100,7 @@ def _thick() -> Iterator[Moment]:
         yield (n, y, x), (*window, *kernel, _key("output", n, y, x)), factors
 
 
-def _thin() -> Iterator[Moment]:
+def _thin() -> Iterator[Step]:
     for m, (y, x) in product(range(M), PIXELS):
         window = [_key("channel", m, y + i, x + j) for i, j in TAPS]
         kernel = [_key("filter", m, i, j) for i, j in TAPS]
@@ -108,7 +108,7 @@ def _thin() -> Iterator[Moment]:
         yield (m, y, x), (*window, *kernel, _key("map", m, y, x)), factors
 
 
-def _mixing() -> Iterator[Moment]:
+def _mixing() -> Iterator[Step]:
     maps = {key: _total(factors) for key, _, factors in _thin()}
     for n, (y, x) in product(range(N), PIXELS):
         column = [_key("matrix", n, 0, m) for m in range(M)]
@@ -163,7 +163,7 @@ class Splitting:
 
     def _repr_html_(self) -> str:
         data = escape(json.dumps([asdict(state) for state in self.states], separators=(",", ":"), ensure_ascii=False))
-        css, js = ((STATIC / f"splitting.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+        css, js = ((STATIC / name).read_text(encoding="utf-8") for name in ("splitting.css", "splitting.js"))
         last = len(self.states) - 1
         buttons = "".join(
             f'<button type="button" data-go="{go}">{label}</button>'
@@ -209,7 +209,7 @@ def _headings() -> Iterator[str]:
         yield f'<text class="head {stage}" x="{LEFT[name] + middle}" y="16">{text}</text>'
 
 
-def _grids(moments: tuple[State, ...]) -> Iterator[str]:
+def _grids(moments: tuple[Moment, ...]) -> Iterator[str]:
     split = next(at for at, state in enumerate(moments) if state.stage == "split")
     shown: dict[str, list[int]] = {}  # the moments at which a cell gets its number: it is the last that is lit then
     for at, state in enumerate(moments):
@@ -267,7 +267,7 @@ def _cell(key: str, x: int, y: int, value: int, look: str, times: list[int] | No
     )
 
 
-def _bars(last: State) -> Iterator[str]:
+def _bars(last: Moment) -> Iterator[str]:
     scale = (WIDTH - 16) / last.standard
     place = 8.0
     for name, stage in (("standard", "standard"), ("depthwise", "split"), ("pointwise", "split")):

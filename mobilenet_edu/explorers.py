@@ -109,7 +109,8 @@ class Explorer:
         return "\n".join([*lines, *(self.results[name] for name in ("summary", "layer") if name in self.results)])
 
     def _repr_html_(self) -> str:
-        style, script = ((STATIC / f"explorers.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+        files = ("explorers.css", "explorers.js")
+        style, script = ((STATIC / name).read_text(encoding="utf-8") for name in files)
         said = "".join(
             f'<output data-result="{name}" aria-live="polite">{escape(self.results[name])}</output>\n'
             for name in ("summary", "layer")
