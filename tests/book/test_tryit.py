@@ -300,8 +300,10 @@ class TestAReader:
 
 
 def as_shown(verdict: dict[str, str]) -> dict[str, str]:
-    """A verdict without what two Pythons word differently: the last digits of floats, since from 3.12 on `sum` loses less,
-    and what an error says behind its name."""
+    """A verdict without what two Pythons word differently.
+
+    That is the last digits of floats, since from 3.12 on `sum` loses less, and what an error says behind its name.
+    """
     text = re.sub(r"\d+\.\d{6,}", lambda found: f"{float(found[0]):.12g}", verdict["text"])
     text = re.sub(r"(?m)^( *\w+Error): .*$", r"\1", text)
     return {**verdict, "text": " ".join(text.split())}
