@@ -83,7 +83,7 @@ def repository(tmp_path_factory):
     """A bare repository whose main is the working tree, changes that are not committed included."""
     bare = tmp_path_factory.mktemp("repository") / "book.git"
     commit = git("stash", "create") or git("rev-parse", "HEAD")
-    git("init", "--quiet", "--bare", str(bare))
+    git("init", "--quiet", "--bare", "--initial-branch", "main", str(bare))  # a host's HEAD is a branch, too
     git("push", "--quiet", str(bare), f"{commit}:refs/heads/main")
     return bare
 
