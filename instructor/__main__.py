@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from instructor.assignments import ASSIGNMENTS
+from instructor.delivered import find, opened
 from instructor.edition import refuse_others
 from instructor.grading import Graded, Grader, processors
 from instructor.journal import Journal
@@ -19,7 +20,7 @@ from instructor.notebooks import markdown_of, write, write_variants
 from instructor.problem import seed_for
 from instructor.reports import make_folder, warnings, write_reports
 from instructor.sandbox import SandboxError, check_sandbox
-from instructor.submissions import Submission, find_submissions
+from instructor.submissions import Submission
 from scripts.setup_cells import project, setup_cell
 
 SEED = "MOBILENET_EDU_SEED"
@@ -48,7 +49,10 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("assignment", choices=ASSIGNMENTS)
         if run is grade:
             command.add_argument(
-                "submissions", type=Path, metavar="DIR", help="a folder or a notebook for each student"
+                "submissions",
+                type=Path,
+                metavar="DIR",
+                help="what Moodle, Canvas, Brightspace or Gradescope deliver, zipped or not, or a folder of your own",
             )
             command.add_argument(
                 "--seconds", type=seconds, default=10, help="of processor time, for all cells and for each part (10)"
@@ -113,7 +117,12 @@ def variant(options: argparse.Namespace, student: str):
 
 
 def grade(assignment, options: argparse.Namespace) -> int:
-    folder, out = options.submissions.resolve(strict=True), options.out.resolve()
+    with opened(options.submissions.resolve(strict=True)) as folder:
+        return grade_folder(assignment, folder.resolve(), options)
+
+
+def grade_folder(assignment, folder: Path, options: argparse.Namespace) -> int:
+    out = options.out.resolve()
     if out.is_relative_to(folder):
         raise OSError(f"--out {options.out} must not lie among the submissions in {options.submissions}")
     journal = Journal(out, assignment.name, options.seed)
@@ -127,7 +136,11 @@ def grade(assignment, options: argparse.Namespace) -> int:
             raise SandboxError(
                 f"{error}\nStudents' code is not run unprotected, unless --no-sandbox asks for it."
             ) from error
-    submissions = find_submissions(folder, assignment.name, tuple(problem.name for problem in assignment.problems))
+    delivered = find(folder, assignment.name, tuple(problem.name for problem in assignment.problems))
+    submissions = delivered.submissions
+    print(f"Delivered by {delivered.system}: {len(submissions)} students" if delivered.system else "A plain folder")
+    for name in delivered.stray:
+        print(f"Not graded, and no student's: {name}", file=sys.stderr)
     print(f"Hand-outs: {refuse_others(assignment.name, submissions)}")
     make_folder(out)
     known = journal.read()

@@ -5,7 +5,9 @@ An answer is a plain value by the time that it is compared, so nothing of a stud
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -15,10 +17,11 @@ from pathlib import Path
 from instructor.problem import Assignment, Outcome, Part, Problem, same
 from instructor.running import Session
 from instructor.sandbox import HELPFUL, PICTURES, SandboxError, Stock, check_sandbox
-from instructor.submissions import Submission, UnreadableError, printable, readable
+from instructor.submissions import Delivery, Submission, UnreadableError, printable, readable
 
 UNKNOWN = "Wrong for at least one hidden case. Work out a small case of this kind by hand, and compare."
 NO_ANSWER: Outcome = {"missing": True}
+SHOWN_AT_MOST = 300  # characters of a case or an answer that staff see
 KINDS = {bool: "True or False", int: "a whole number", float: "a floating-point number", str: "a string"}
 KINDS |= {list: "a list", dict: "a dictionary"}
 
@@ -33,6 +36,9 @@ class Mark:
     of: int
     comment: str = ""
     error: str = ""  # the class of an error in a hidden case: for staff, it could tell the case
+    case: str = ""  # for staff as well: the first hidden case that is wrong, what was expected, and what came
+    expected: str = ""
+    got: str = ""
 
 
 @dataclass
@@ -47,6 +53,7 @@ class Graded:
         digest: of the file that was graded.
         timeouts: what took too long. As long as ``is_final`` is false, it will be run once more.
         is_another: the notebook is of another assignment.
+        delivery: what the learning platform says about the submission.
     """
 
     student: str
@@ -60,6 +67,7 @@ class Graded:
     timeouts: list[str] = field(default_factory=list)
     is_final: bool = True
     is_another: bool = False
+    delivery: Delivery = field(default_factory=Delivery)
 
     @property
     def points(self) -> int:
@@ -75,12 +83,14 @@ class Verdict:
         fits: the known mistakes that give the same.
         telling: those among them that give a wrong value, not just the same kind of error.
         error: the class of the error.
+        case: the arguments, what was expected and what came, cut short; nothing if it is right.
     """
 
     comment: str = ""
     fits: frozenset[str] = frozenset()
     telling: frozenset[str] = frozenset()
     error: str = ""
+    case: tuple[str, str, str] = ("", "", "")
 
 
 class Key:
@@ -104,7 +114,8 @@ class Key:
         fits = frozenset(name for name, outcome in gives.items() if alike(outcome, got))
         telling = frozenset(name for name in fits if "value" in gives[name] and not alike(expected, gives[name]))
         error = got.get("error") if type(got.get("error")) is str else ""
-        return Verdict(comment, fits, telling, printable(error)[:40])
+        case = (short(part.cases[index]), short_outcome(expected), short_outcome(got)) if comment else ("", "", "")
+        return Verdict(comment, fits, telling, printable(error)[:40], case)
 
     def passes_example(self, index: int, got: Outcome) -> bool:
         return not compare(self.examples[index], got)
@@ -127,7 +138,7 @@ class Key:
             return Mark(self.problem.title, part.name, part.points, part.points)
         comment = self._mistake(part, verdicts) or wrong[0].comment
         error = next((verdict.error for verdict in wrong if verdict.error), "")
-        return Mark(self.problem.title, part.name, 0, part.points, comment, error)
+        return Mark(self.problem.title, part.name, 0, part.points, comment, error, *wrong[0].case)
 
     def _mistake(self, part: Part, verdicts: dict[str, list[Verdict]]) -> str | None:
         """The known mistake that gives the same outcomes on this part, and of several the one that fits best elsewhere.
@@ -143,6 +154,23 @@ class Key:
             if fits > best and any(comment in verdict.telling for verdict in everywhere):
                 found, best = comment, fits
         return found
+
+
+def short(value: object) -> str:
+    """A value as text that fits a cell of a table."""
+    text = printable(json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= SHOWN_AT_MOST else f"{text[:SHOWN_AT_MOST]} …"
+
+
+def short_outcome(outcome: Outcome) -> str:
+    """What a case gave, for staff: the value, or the reason why there is none."""
+    if "value" in outcome:
+        return short(outcome["value"])
+    if "error" in outcome:
+        return f"an error: {printable(str(outcome['error']))[:40]}"
+    if "unreadable" in outcome:
+        return "an object that is no plain value"
+    return str(outcome.get("stopped", "no answer"))
 
 
 def sentence(mistake) -> str:
@@ -268,7 +296,9 @@ class Grader:
 
     def _grade(self, submission: Submission, again: bool = False) -> Graded:
         file = readable(submission.notebook.name) if submission.notebook else ""
-        graded = Graded(submission.student, file, digest=submission.digest())
+        graded = Graded(submission.student, file, digest=submission.digest(), delivery=submission.delivery)
+        graded.remarks += submission.remarks
+        graded.for_staff += submission.for_staff
         others = [readable(path.name) for path in submission.others[:20]]
         graded.remarks += [f"Another file of yours was not graded: {name}" for name in others]
         keys, verdicts = self.keys, {}
@@ -298,10 +328,15 @@ class Grader:
         """The class's keys, or those of the student whose number the notebook carries."""
         if not self.variant or not session.student:
             return self.keys
-        if session.student.casefold() not in graded.student.casefold():
+        if not is_named(session.student, graded.student):
             graded.for_staff.append(f"This hand-out was made for {printable(session.student)}.")
         with self.lock:  # a probe may set PyTorch's random numbers, which all threads share
             return [Key(problem) for problem in self.variant(session.student).problems]
+
+
+def is_named(student: str, text: str) -> bool:
+    """Whether all words of a student's name or number stand in ``text``; a platform may write ``doejane`` there."""
+    return all(word in text.casefold() for word in re.findall(r"\w+", student.casefold()))
 
 
 def better(first: Graded, second: Graded) -> Graded:

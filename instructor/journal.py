@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from instructor.grading import Graded, Mark
+from instructor.submissions import Delivery
 
 NAME = "results.jsonl"
 
@@ -49,6 +50,7 @@ class Journal:
         results = [json.loads(line) for line in lines[1:]]
         for each in results:
             each["marks"] = [Mark(**mark) for mark in each["marks"]]
+            each["delivery"] = Delivery(**each.get("delivery", {}))
         return {each["student"]: Graded(**each) for each in results}
 
     def write(self, graded: Graded) -> None:

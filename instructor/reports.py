@@ -66,6 +66,25 @@ def write_reports(assignment: Assignment, results: list[Graded], folder: Path) -
     if assignment.by_hand:
         replace_file(folder / "by_hand.html", by_hand_page(assignment, results))
     write_grades(assignment, results, folder / "grades.csv")
+    write_log(results, folder / "first_failing_cases.csv")
+
+
+def write_log(results: list[Graded], path: Path) -> None:
+    """For staff alone, who are asked why an answer is wrong: the first hidden case that is, and what came of it."""
+    rows = [
+        [graded.student, mark.problem, mark.part, mark.case, mark.expected, mark.got, mark.comment]
+        for graded in results
+        for mark in graded.marks
+        if mark.comment
+    ]
+    write_table(path, ["student", "question", "part", "first failing case", "expected", "got", "comment"], rows)
+
+
+def write_table(path: Path, header: list[str], rows: list[list]) -> None:
+    """Write a table that a spreadsheet opens as it is."""
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([[harmless(cell) for cell in row] for row in [header, *rows]])
+    replace_file(path, "\ufeff" + file.getvalue())  # the mark without which Excel garbles names
 
 
 def replace_file(path: Path, text: str) -> None:

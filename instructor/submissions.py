@@ -29,12 +29,41 @@ class UnreadableError(Exception):
 
 
 @dataclass(frozen=True)
+class Delivery:
+    """What a learning platform says about a submission.
+
+    Attributes:
+        system: the platform's name.
+        id: the student's number there.
+        name: the student's name, as the platform writes it.
+        place: the folder or the file's name as it came: what goes back must be called the same.
+        at: when it was handed in, as ISO 8601, if the platform says it.
+        is_late: the platform marked it as late.
+    """
+
+    system: str = ""
+    id: str = ""
+    name: str = ""
+    place: str = ""
+    at: str = ""
+    is_late: bool = False
+
+
+@dataclass(frozen=True)
 class Submission:
-    """What one student handed in: the notebook that counts, if there is one, and the files that do not."""
+    """What one student handed in: the notebook that counts, if there is one, and the files that do not.
+
+    Attributes:
+        remarks: what the student should know about what was handed in.
+        for_staff: what a person should look at.
+    """
 
     student: str
     notebook: Path | None
     others: tuple[Path, ...] = ()
+    delivery: Delivery = Delivery()
+    remarks: tuple[str, ...] = ()
+    for_staff: tuple[str, ...] = ()
 
     def open(self) -> int:
         """A descriptor of the notebook, for reading; who asks for it closes it.
@@ -79,23 +108,29 @@ class Submission:
         return digest.hexdigest()
 
 
-def find_submissions(folder: Path, assignment: str, problems: tuple[str, ...] = ()) -> list[Submission]:
-    """One submission for each student, in the order of their names; ``problems`` tells whose notebook it is."""
+def find_submissions(
+    folder: Path, assignment: str, problems: tuple[str, ...] = (), stray: tuple[str, ...] = ()
+) -> list[Submission]:
+    """One submission for each student, in the order of their names; ``problems`` tells whose notebook it is.
+
+    What is called as ``stray`` says is nobody's.
+    """
     students: dict[str, list[Path]] = {}
     for path in folder.iterdir():
-        if path.name.startswith((".", "__MACOSX")):
+        if path.name.startswith((".", "__MACOSX")) or path.name in stray:
             continue
         if path.is_dir() and not path.is_symlink():
-            students.setdefault(readable(path.name), []).extend(_files(path))
+            students.setdefault(readable(path.name), []).extend(files_in(path))
         else:
             name = readable(NOTEBOOK.sub("", path.name) if NOTEBOOK.search(path.name) else path.stem)
             name = re.sub(r"\s*\(\d+\)$", "", name) or name  # a browser's second copy
             name = re.sub(rf"[\s_-]*{assignment}$", "", name, flags=re.IGNORECASE) or name
             students.setdefault(name, []).append(path)
-    return [_submission(name, students[name], assignment, problems) for name in sorted(students, key=natural)]
+    return [submission_of(name, students[name], assignment, problems) for name in sorted(students, key=natural)]
 
 
-def _submission(student: str, files: list[Path], assignment: str, problems: tuple[str, ...]) -> Submission:
+def submission_of(student: str, files: list[Path], assignment: str, problems: tuple[str, ...]) -> Submission:
+    """The student's submission: of all files the notebook that counts."""
     files = sorted(files, key=lambda path: natural(readable(NOTEBOOK.sub("", str(path)))))
     notebooks = [path for path in files if NOTEBOOK.search(path.name)]
     notebooks = notebooks or [path for path in files if ARCHIVE.search(path.name)]
@@ -126,7 +161,7 @@ def _carries(path: Path, problems: tuple[str, ...]) -> tuple[int, int]:
     return len(found[0]), len(found[1])
 
 
-def _files(folder: Path) -> list[Path]:
+def files_in(folder: Path) -> list[Path]:
     return [
         Path(parent, name)
         for parent, folders, names in os.walk(folder)

@@ -127,7 +127,12 @@ def test_what_a_person_marks_stands_on_one_page_by_row_and_not_by_name(tmp_path)
 
 def test_without_a_question_for_a_person_there_is_no_such_page(tmp_path):
     write_reports(ASSIGNMENTS["costs"](SEED), [], tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["feedback", "grades.csv", "summary.html"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "feedback",
+        "first_failing_cases.csv",
+        "grades.csv",
+        "summary.html",
+    ]
 
 
 def test_the_summary_tells_the_middle_of_the_class():
