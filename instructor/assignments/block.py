@@ -511,34 +511,42 @@ def products_of_elements(first, second):
 # 5 ----------------------------------------------------------------------------------------------------------------
 
 
-IDLE = ("unused", "frozen", "left over")
-
-
 def training(random: Random) -> Problem:
-    def case(*roles: str) -> tuple:
-        """Branches with these roles and with names, widths and places that tell nothing."""
-        names = random.sample(["alpha", "beta", "gamma", "delta", "mix", "gate", "path", "side"], len(roles))
-        branches = [list(each) for each in zip(names, roles, random.sample(range(2, 20), len(roles)), strict=True)]
-        random.shuffle(branches)
-        return branches, random.randint(3, 9), random.randint(10, 20), random.randint(2, 9)
+    def case(used: int, unused: int = 0, frozen: int = 0, off: int = 0, is_stale: bool = False) -> tuple:
+        """Branches whose names, widths and places tell nothing, and what the network does with them."""
+        names = random.sample(["alpha", "beta", "gamma", "delta", "mix", "gate", "path", "side"], used + unused)
+        widths = random.sample(range(2, 20), len(names))
+        added = random.sample(names, used)
+        # The first of those that are added can be frozen, or off: a branch that is both would say nothing new.
+        state = {"frozen": sorted(added[:frozen]), "off": added[frozen : frozen + off], "is_stale": is_stale}
+        branches = [list(each) for each in zip(random.sample(names, len(names)), widths, strict=True)]
+        steps = random.sample(names, len(names))
+        return branches, steps, added, state, random.randint(3, 9), random.randint(10, 20), random.randint(2, 9)
 
-    def some(role: str) -> list[str]:
-        return [role] * random.randint(1, 2)
+    def some() -> int:
+        return random.randint(1, 2)
+
+    def frozen() -> tuple:
+        count = some()
+        return case(count + 2, random.randint(0, 1), count)
 
     def off() -> tuple:
-        return case(*some("off"), random.choice(("unused", "frozen")), "used")
+        return random.choice((case(some() + 1, 1, 0, 1), case(some() + 2, 0, 1, 1)))
 
     def thrice(make: Callable[[], tuple]) -> tuple:
-        """Three cases in which what never trains does not always have the same place."""
+        """Three cases for which no place, no rank, no order of names and no flag alone tells what never trains."""
 
         def is_good(cases: tuple) -> bool:
-            idle = [[role in IDLE for _, role, _ in branches] for branches, *_ in cases]
-            return len({each.index(True) for each in idle}) > 1 and len({each[::-1].index(True) for each in idle}) > 1
+            guesses = [(order, part) for order in ORDERS for part in SLICES]
+            is_guessed = any(all(_guess(each, *guess) == _idle(each) for each in cases) for guess in guesses)
+            return not is_guessed and any(_idle(each) != {*each[3]["frozen"]} for each in cases)
 
         return until(lambda: (make(), make(), make()), is_good)
 
-    shown = [["branch", "unused", 6], ["other", "used", 4]], 4, random.randint(5, 9), 3
-    shown_numbers = f"{shown[1]} × 6 + 6 and 6 × {shown[2]} + {shown[2]}"
+    state = {"frozen": [], "off": [], "is_stale": False}
+    inputs, hidden, outputs = 4, random.randint(5, 9), 3
+    shown = [["branch", 6], ["other", 4]], ["branch", "other"], ["other"], state, inputs, hidden, outputs
+    shown_numbers = f"{inputs} × 6 + 6 and 6 × {hidden} + {hidden}"
     task = f"""\
 ## Parameters that never train
 
@@ -546,7 +554,7 @@ A parameter that the output does not depend on, or that is frozen (`requires_gra
 training, yet it is counted and saved. Given a network and a batch of its inputs, return how many *numbers* in its
 parameters never train. A gradient that happens to be zero, behind a ReLU that is off for these images, is a gradient:
 on other images it will not be zero. Whatever gradients are stored when you start, do not trust them. In the example
-the two layers of the unused branch hold {shown_numbers} numbers."""
+the output does not depend on the two layers of `branch`, which hold {shown_numbers} numbers."""
     return Problem(
         task,
         untrained,
@@ -561,10 +569,10 @@ the two layers of the unused branch hold {shown_numbers} numbers."""
             trained_instead,
         ),
         (
-            Part("an unused branch", 2, thrice(lambda: case("used", *some("unused"), "used"))),
-            Part("frozen layers", 1, thrice(lambda: case("used", *some("frozen"), "used"))),
+            Part("an unused branch", 2, thrice(lambda: case(2, some()))),
+            Part("frozen layers", 1, thrice(frozen)),
             Part("a ReLU that is off", 1, thrice(off)),
-            Part("gradients left over from before", 1, thrice(lambda: case("used", *some("left over")))),
+            Part("gradients left over from before", 1, thrice(lambda: case(some(), some(), is_stale=True))),
         ),
         (shown,),
         measure_untrained,
@@ -578,37 +586,46 @@ def untrained(network, images) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.grad is None)
 
 
-def measure_untrained(answer, branches, inputs, hidden, outputs):
-    """A small network with branches, each a list of its name, its role and its width."""
+def measure_untrained(answer, branches, steps, added, state, inputs, hidden, outputs):
+    """A small network. It computes each branch that is in `steps`; to the output count those that are `added`."""
     import torch
     from torch import nn
 
-    class Network(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.first = nn.Linear(inputs, hidden)
-            for name, _, width in branches:
-                setattr(self, name, nn.Sequential(nn.Linear(inputs, width), nn.Linear(width, hidden)))
-            self.last = nn.Linear(hidden, outputs)
-
-        def forward(self, images):
-            features = self.first(images)
-            for branch in called:
-                features = features + branch(images).relu()
-            return self.last(features)
+    lines = ["features = self.first(images)", *(f"{name} = self.{name}(images).relu()" for name in steps)]
+    lines += [*(f"features = features + {name}" for name in added), "return self.last(features)"]
+    written = {}
+    exec("\n    ".join(["def forward(self, images):", *lines]), written)
+    Network = type("Network", (nn.Module,), {"forward": written["forward"]})
 
     torch.manual_seed(0)
-    model, images = Network(), torch.rand(4, inputs)
-    with_role = [(role, getattr(model, name)) for name, role, _ in branches]
-    called = [branch for role, branch in with_role if role in ("used", "frozen", "off")]
-    for role, branch in with_role:
-        if role == "frozen":
-            branch.requires_grad_(False)
-        if role == "off":
-            nn.init.constant_(branch[1].bias, -100.0)
-        if role == "left over":
+    network, images = Network(), torch.rand(4, inputs)
+    network.first = nn.Linear(inputs, hidden)
+    for name, width in branches:
+        branch = nn.Sequential(nn.Linear(inputs, width), nn.Linear(width, hidden))
+        setattr(network, name, branch)
+        if state["is_stale"]:
             branch(images).sum().backward()
-    return answer(model, images)
+        if name in state["off"]:
+            nn.init.constant_(branch[1].bias, -100.0)
+        branch.requires_grad_(name not in state["frozen"])
+    network.last = nn.Linear(hidden, outputs)
+    del branches, steps, added, state, lines, written  # the network alone says what it does
+    return answer(network, images)
+
+
+ORDERS = (lambda branch: 0, lambda branch: branch[0], lambda branch: branch[1])  # as they stand, by name, by width
+SLICES = [slice(start, end) for start in (None, 1, 2, -1, -2, -3) for end in (None, 1, 2, 3, -1, -2)]
+
+
+def _idle(case: tuple) -> set[str]:
+    """The branches of a case that never train."""
+    branches, _, added, state, *_ = case
+    return {name for name, _ in branches if name not in added or name in state["frozen"]}
+
+
+def _guess(case: tuple, order: Callable, part: slice) -> set[str]:
+    """Branches by their place alone."""
+    return {name for name, _ in sorted(case[0], key=order)[part]}
 
 
 def _gradients(network, images):
@@ -634,7 +651,8 @@ def zeros_counted(network, images):
 
 
 def only_frozen(network, images):
-    """You look at `requires_grad` alone. A layer that is never called never trains either."""
+    """You look at `requires_grad` alone, or at which layers run. One whose result the output does not depend on never
+    trains either."""
     return sum(parameter.numel() for parameter in network.parameters() if not parameter.requires_grad)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 
 import pytest
 from classroom import SEED
@@ -71,6 +72,54 @@ def child(place):
     return answer
 
 
+def size(module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def in_the_code(network, _images):
+    """Branches that `forward` does not name, nor hold, count as those that never train; frozen ones do, too."""
+    forward = type(network).forward
+    held = [cell.cell_contents for cell in forward.__closure__ or ()]
+    held += [*vars(network).values(), *(forward.__defaults__ or ()), *forward.__globals__.values()]
+    lists = [each for each in held if isinstance(each, list)]
+    known = {id(module) for several in lists for module in several}
+    idle = [m for name, m in network.named_children() if name not in forward.__code__.co_names and id(m) not in known]
+    frozen = [m for m in network.children() if not any(p.requires_grad for p in m.parameters())]
+    return sum(map(size, {*idle, *frozen}))
+
+
+def that_do_not_run(network, images):
+    ran = set()
+    for module in network.children():
+        module.register_forward_hook(lambda module, *_: ran.add(module))
+    network(images)
+    return sum(size(module) for module in network.children() if module not in ran)
+
+
+def in_the_frames(network, _images):
+    """What the frames that called have in their variables: lists of names, or of names with words."""
+    frame, found = sys._getframe(1), []
+    for _ in range(2):
+        found += [each for each in frame.f_locals.values() if isinstance(each, list)]
+        frame = frame.f_back
+    named = {name for each in found for name in map(str, each)}
+    return sum(size(module) for name, module in network.named_children() if name not in (*named, "first", "last"))
+
+
+def some_branches(by, part):
+    """Branches by their place, their name or their width."""
+
+    def answer(network, _images):
+        branches = [pair for pair in network.named_children() if pair[0] not in ("first", "last")]
+        return sum(size(module) for _, module in sorted(branches, key=by)[part])
+
+    return answer
+
+
+def reduced(by, *places):
+    return lambda *arguments: by(at(*places)(*arguments))
+
+
 def cheats() -> list:
     """Each as a function that makes the answer for one part."""
     fixed = [constant(value) for value in CONSTANTS]
@@ -79,6 +128,11 @@ def cheats() -> list:
     fixed += [by_rank(column, place) for column in (1, 2) for place in (0, 1, -1, -2)]
     fixed += [by_rank(column, place) for column in (1, 2) for place in (2, -3)]
     fixed += [read_names, first_in_alphabet, named_branch, *map(child, range(5))]
+    fixed += [in_the_code, that_do_not_run, in_the_frames]
+    orders = (lambda pair: 0, lambda pair: pair[0], lambda pair: size(pair[1]))
+    parts = [slice(start, end) for start in (None, 1, -1, -2) for end in (None, 1, 2, -1)]
+    fixed += [some_branches(by, part) for by in orders for part in parts]
+    fixed += [reduced(by, *places) for by in (len, sum, min, max, sorted) for places in ((0,), (1,), (2,))]
     made = [lambda answer=answer: answer for answer in fixed]
     made += [counter(*order) for order in itertools.permutations(COUNTS)]
     made += [counter(*[name for name in COUNTS for _ in range(2)]), counter(*["unknown"] * 3, *COUNTS)]
