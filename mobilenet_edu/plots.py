@@ -10,12 +10,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from mobilenet_edu.architecture import Architecture
 
-__all__ = ["CHANNEL_COLORS", "COLORS", "FAINT", "HATCHES", "INK", "annotate_grid", "draw_network", "use_style"]
+__all__ = [
+    "CHANNEL_COLORS",
+    "COLORS",
+    "FAINT",
+    "HATCHES",
+    "INK",
+    "annotate_grid",
+    "draw_digit",
+    "draw_network",
+    "use_style",
+]
 
 # Okabe and Ito's palette, chosen to stay apart under the common forms of colour blindness.
 COLORS = {
@@ -53,6 +64,17 @@ def annotate_grid(axes: Axes, values: Sequence[Sequence[float]], title: str, cma
         for x, value in enumerate(row):
             axes.text(x, y, f"{value:g}", ha="center", va="center", color="black")
     axes.set(title=title, xticks=[], yticks=[])
+
+
+def draw_digit(axes: Axes, image: np.ndarray) -> None:
+    """Draw a digit whole, each pixel as a square, with an eighth of its side of paper around; -1 is white, 1 is black.
+
+    ``image`` is (H, W). The colour of the paper is that of its first pixel.
+    """
+    image = np.asarray(image)
+    framed = np.pad(image, len(image) // 8, constant_values=image[0, 0])
+    axes.imshow(framed, cmap="Greys", vmin=-1, vmax=1, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
 
 
 def draw_network(axes: Axes, architecture: Architecture) -> None:

@@ -5,7 +5,7 @@ import re
 
 from drawn import BOOK, figures
 
-from mobilenet_edu import exercises
+from mobilenet_edu import exercises, training
 
 CELLS = json.loads((BOOK / "index.ipynb").read_text(encoding="utf-8"))["cells"]
 NEEDS = re.compile(r"\*\*Time:\*\* about (\d+) minutes\. \*\*You need:\*\*(.*?)\n\n", re.DOTALL)
@@ -22,6 +22,24 @@ def test_titles_minutes_and_needs_are_those_of_the_chapters():
         assert opening.startswith(f"# {title}\n")
         assert stated_minutes == int(minutes)
         assert stated_needs == [int(need) for need in re.findall(r"\((\d\d)_", needs)]
+
+
+def test_the_first_picture_is_a_whole_digit_with_paper_around_and_its_belief():
+    drawn = figures("index")["fig-index-digit"]
+    shown = drawn["left"].images[0]
+    small = training.digits(resolution=8)
+    assert shown.get_interpolation() == "nearest"
+    assert shown.get_array().shape == (10, 10)
+    [which] = [
+        index
+        for index, image in enumerate(small.test.images)
+        if (image[0].numpy() == shown.get_array()[1:-1, 1:-1]).all()
+    ]
+    edge = shown.get_array().copy()
+    edge[1:-1, 1:-1] = -1
+    assert (edge == -1).all()
+    assert (training.digits().test.images[which] == drawn["image"]).all()  # what the network is shown, enlarged
+    assert drawn["label"] == drawn["belief"].argmax() == small.test.labels[which]
 
 
 def test_the_split_figure_draws_the_costs_of_the_two_networks():
