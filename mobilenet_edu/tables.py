@@ -1,0 +1,80 @@
+"""One line that shows a table, so that the code of a chapter is about its subject."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from numbers import Integral, Rational, Real
+from typing import Any
+
+from mobilenet_edu.checks import integer
+
+__all__ = ["Table", "show_table"]
+
+
+class Table:
+    """A table that a notebook shows as HTML, and a terminal as text. ``show_table`` makes one."""
+
+    def __init__(self, lines: list[list[str]], right: list[bool]) -> None:
+        self.lines = lines  # the first holds the columns' names
+        self.right = right  # for each column, whether its cells end at the same place, as numbers should
+
+    def __repr__(self) -> str:
+        widths = [max(map(len, column)) for column in zip(*self.lines, strict=True)]
+        return "\n".join(
+            "  ".join(
+                cell.rjust(width) if right else cell.ljust(width)
+                for cell, width, right in zip(line, widths, self.right, strict=True)
+            ).rstrip()
+            for line in self.lines
+        )
+
+    def _repr_html_(self) -> str:
+        styles = [' style="text-align: right;"' if right else "" for right in self.right]
+
+        def row(line: list[str], tag: str) -> str:
+            cells = (f"<{tag}{style}>{escape(cell)}</{tag}>" for style, cell in zip(styles, line, strict=True))
+            return f"<tr>{''.join(cells)}</tr>\n"
+
+        head, *body = self.lines
+        body_rows = "".join(row(line, "td") for line in body)
+        return f"<table>\n<thead>\n{row(head, 'th')}</thead>\n<tbody>\n{body_rows}</tbody>\n</table>"
+
+
+def show_table(rows: Iterable[Sequence[Any]], columns: Sequence[str], decimals: int = 1) -> Table:
+    """Show rows of values under the names of their columns.
+
+    Whole numbers get commas, fractions stay exact, other numbers get ``decimals`` digits after the point. ``True`` and
+    ``False`` become yes and no, and everything else is shown as ``str`` writes it. A column of numbers is set to the
+    right.
+
+    >>> show_table([("dense", 4608, 8.0), ("split", 656, 1.125)], ["layer", "weights", "per output"], decimals=2)
+    layer  weights  per output
+    dense    4,608        8.00
+    split      656        1.12
+
+    Raises:
+        ValueError: if a row has not as many values as there are columns, or ``decimals`` is negative.
+    """
+    integer("decimals", decimals, smallest=0)
+    rows = [tuple(row) for row in rows]
+    for row in rows:
+        if len(row) != len(columns):
+            raise ValueError(f"a row has {len(row)} values for {len(columns)} columns: {row}")
+    lines = [list(columns), *([_written(value, decimals) for value in row] for row in rows)]
+    right = [bool(rows) and all(_is_number(row[place]) for row in rows) for place in range(len(columns))]
+    return Table(lines, right)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _written(value: object, decimals: int) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Integral):
+        return f"{int(value):,}"
+    if _is_number(value) and not isinstance(value, Rational):
+        return f"{round(float(value), decimals) + 0.0:,.{decimals}f}"  # no "-0.0"
+    return str(value)
