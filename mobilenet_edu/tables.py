@@ -44,9 +44,9 @@ class Table:
 def show_table(rows: Iterable[Sequence[Any]], columns: Sequence[str], decimals: int = 1) -> Table:
     """Show rows of values under the names of their columns.
 
-    Whole numbers get commas, fractions stay exact, other numbers get ``decimals`` digits after the point. ``True`` and
-    ``False`` become yes and no, and everything else is shown as ``str`` writes it. A column of numbers is set to the
-    right.
+    Values may be Python's, NumPy's or tensors of one number. Whole numbers get commas, fractions stay exact,
+    other numbers get ``decimals`` digits after the point. ``True`` and ``False`` become yes and no, and everything else
+    is shown as ``str`` writes it. A column of numbers is set to the right.
 
     >>> show_table([("dense", 4608, 8.0), ("split", 656, 1.125)], ["layer", "weights", "per output"], decimals=2)
     layer  weights  per output
@@ -57,13 +57,18 @@ def show_table(rows: Iterable[Sequence[Any]], columns: Sequence[str], decimals: 
         ValueError: if a row has not as many values as there are columns, or ``decimals`` is negative.
     """
     integer("decimals", decimals, smallest=0)
-    rows = [tuple(row) for row in rows]
+    rows = [tuple(map(_plain, row)) for row in rows]
     for row in rows:
         if len(row) != len(columns):
             raise ValueError(f"a row has {len(row)} values for {len(columns)} columns: {row}")
     lines = [list(columns), *([_written(value, decimals) for value in row] for row in rows)]
     right = [bool(rows) and all(_is_number(row[place]) for row in rows) for place in range(len(columns))]
     return Table(lines, right)
+
+
+def _plain(value: Any) -> Any:
+    """Python's own number, if ``value`` is one of NumPy's or a tensor of one number."""
+    return value.item() if hasattr(value, "item") and not getattr(value, "shape", ()) else value
 
 
 def _is_number(value: object) -> bool:

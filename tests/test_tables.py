@@ -1,6 +1,8 @@
 from fractions import Fraction
 
+import numpy as np
 import pytest
+import torch
 from bs4 import BeautifulSoup
 
 from mobilenet_edu.tables import show_table
@@ -15,6 +17,11 @@ def test_each_kind_of_value_is_written_as_a_reader_expects():
     row = (4608, 8.564, Fraction(25, 9), True, (8, 3, 3), "α < 1")
     shown = cells(show_table([row], list("abcdef"), decimals=2))
     assert shown == [list("abcdef"), ["4,608", "8.56", "25/9", "yes", "(8, 3, 3)", "α < 1"]]
+
+
+def test_numbers_of_numpy_and_torch_are_numbers():
+    row = (np.int64(4608), np.float32(0.5), np.bool_(True), torch.tensor(3), torch.tensor([1, 2]).sum())
+    assert cells(show_table([row], list("abcde")))[1] == ["4,608", "0.5", "yes", "3", "3"]
 
 
 def test_a_rounded_zero_has_no_sign():

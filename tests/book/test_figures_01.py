@@ -76,3 +76,18 @@ def test_there_is_a_dot_for_each_number_that_pytorch_writes(chapter, index, padd
     assert f"padding {padding}, stride {stride}" in title
     assert "output {}×{}".format(*output.shape[2:]) in title
     assert set(dots.get_xdata()) == set(range(1 - padding, 7 - 1 - (1 - padding), stride))
+
+
+@pytest.mark.parametrize(("index", "strides"), [(0, (1, 1)), (1, (2, 1))])
+def test_the_filled_pixels_are_those_from_which_a_gradient_comes_back(chapter, index, strides):
+    axes = chapter["fig-receptive-field"]["axes"][index]
+    cells = [(round(p.get_x() + 0.4, 6), round(p.get_y() + 0.2), p.get_facecolor()[3] > 0) for p in axes.patches]
+    picture = torch.ones(1, 1, 9, requires_grad=True)
+    output = picture
+    for stride in strides:
+        output = torch.nn.functional.conv1d(output, torch.ones(1, 1, 3), stride=stride)
+    assert sum(level == 2 for _, level, _ in cells) == output.shape[-1]
+    output[0, 0, output.shape[-1] // 2].backward()
+    reached = {place for place, gradient in enumerate(picture.grad[0, 0]) if gradient}
+    assert {x for x, level, filled in cells if level == 0 and filled} == reached
+    assert f"strides {strides[0]} and {strides[1]}: {len(reached)} pixels" in axes.get_title(loc="left")
