@@ -6,6 +6,7 @@ import argparse
 import math
 import os
 import sys
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from instructor.assignments import ASSIGNMENTS
 from instructor.delivered import find, opened
 from instructor.edition import refuse_others
 from instructor.grading import Graded, Grader, processors
-from instructor.journal import Journal
+from instructor.journal import Journal, results_in
 from instructor.notebooks import markdown_of, write, write_variants
 from instructor.problem import seed_for
-from instructor.reports import make_folder, warnings, write_reports
+from instructor.reports import make_folder, warnings, write_reports, write_totals
+from instructor.returned import moodle_times, write_returns
 from instructor.sandbox import SandboxError, check_sandbox
 from instructor.submissions import Submission
+from instructor.tables import harmless, read_rows, replace_file
+from instructor.totals import LATE_NAME, RULE_NAME, changed_texts, late_rule, note_late
 from scripts.setup_cells import project, setup_cell
 
 SEED = "MOBILENET_EDU_SEED"
@@ -30,6 +34,8 @@ EXAMPLES = ("a long secret", "the output of the first command", "SECRET")
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
+        if options.run is give_back:
+            return give_back(ASSIGNMENTS[options.assignment]("any: a total needs no numbers"), options)
         options.seed = find_seed(options)
         return options.run(ASSIGNMENTS[options.assignment](options.seed), options)
     except (OSError, SandboxError) as error:
@@ -68,7 +74,32 @@ def parser() -> argparse.ArgumentParser:
         which.add_argument("--seed-file", type=Path, metavar="FILE", help="any text: it chooses the numbers")
         which.add_argument("--seed", help=f"the text itself, which others on this machine can see; or set {SEED}")
         command.add_argument("--out", required=True, type=Path, help="a folder for what is written")
+    about = "add marks by hand, take off what being late costs, and write grades and feedback for Moodle and Canvas"
+    command = commands.add_parser("return", help=about, description=about)
+    command.set_defaults(run=give_back)
+    command.add_argument("assignment", choices=ASSIGNMENTS)
+    command.add_argument("graded", type=Path, metavar="DIR", help="the folder that grade has written")
+    command.add_argument("--moodle", type=Path, metavar="FILE", help="the assignment's grading worksheet from Moodle")
+    command.add_argument("--canvas", type=Path, metavar="FILE", help="the gradebook exported from Canvas")
+    command.add_argument("--column", default="", help="the assignment's name in that gradebook, if it has another")
+    command.add_argument("--late", type=late_rule_text, metavar="RULE", help="such as '10%% a day, 3 days'")
+    command.add_argument("--due", type=due_time, metavar="TIME", help="such as '2031-10-11 23:59'")
     return top
+
+
+def late_rule_text(text: str) -> str:
+    try:
+        late_rule(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
+def due_time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a day and a time such as '2031-10-11 23:59'") from None
 
 
 def seconds(text: str) -> float:
@@ -167,6 +198,29 @@ def grade_folder(assignment, folder: Path, options: argparse.Namespace) -> int:
         print(f"\nStopped. What is graded is in {options.out}; the same command goes on from there.", file=sys.stderr)
         return 130
     return finish(assignment, [known[each.student] for each in submissions], options)
+
+
+def give_back(assignment, options: argparse.Namespace) -> int:
+    folder = options.graded
+    known = {str(harmless(student)): graded for student, graded in results_in(folder, assignment.name).items()}
+    results = [known[row["student"]] for row in read_rows(folder / "grades.csv") if row["student"] in known]
+    if options.late:
+        replace_file(folder / RULE_NAME, options.late + "\n")
+    times = moodle_times(results, options.moodle) if options.moodle else {}
+    note_late(results, options.due, times, folder)
+    found = write_totals(assignment, results, folder)
+    for line in changed_texts(assignment, results, folder):
+        print(f"Look at {line}", file=sys.stderr)
+    late = sum(total.days_late > 0 for total in found)
+    if late:
+        rule = (folder / RULE_NAME).read_text(encoding="utf-8").strip() if (folder / RULE_NAME).exists() else ""
+        print(f"{late} were late ({rule or 'no rule: say one with --late'}); see {folder / LATE_NAME}")
+    returned = write_returns(assignment, results, found, folder, options.moodle, options.canvas, options.column)
+    for path in (folder / "grades.csv", *returned.written):
+        print(f"Wrote {path}")
+    for line in returned.said:
+        print(line, file=sys.stderr)
+    return 0
 
 
 def to_grade(submissions: list[Submission], known: dict[str, Graded], only: list[str] | None) -> list[Submission]:

@@ -47,11 +47,7 @@ class Journal:
             return {}
         if json.loads(lines[0]) != self.heading:
             raise OSError(f"{self.path} has results of another assignment or seed: name a new folder with --out.")
-        results = [json.loads(line) for line in lines[1:]]
-        for each in results:
-            each["marks"] = [Mark(**mark) for mark in each["marks"]]
-            each["delivery"] = Delivery(**each.get("delivery", {}))
-        return {each["student"]: Graded(**each) for each in results}
+        return results_of(lines)
 
     def write(self, graded: Graded) -> None:
         self._append(asdict(graded))
@@ -61,3 +57,25 @@ class Journal:
             file.write(json.dumps(line).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def results_of(lines: list[bytes]) -> dict[str, Graded]:
+    """Each student's last result; the first line says what the others are about."""
+    results = [json.loads(line) for line in lines[1:]]
+    for each in results:
+        each["marks"] = [Mark(**mark) for mark in each["marks"]]
+        each["delivery"] = Delivery(**each.get("delivery", {}))
+    return {each["student"]: Graded(**each) for each in results}
+
+
+def results_in(folder: Path, assignment: str) -> dict[str, Graded]:
+    """The results that lie in a folder, by student; no seed is needed to read them.
+
+    Raises:
+        OSError: there are none, or they are of another assignment.
+    """
+    path = folder / NAME
+    lines = [line for line in path.read_bytes().split(b"\n")[:-1] if line] if path.is_file() else []
+    if not lines or json.loads(lines[0])["assignment"] != assignment:
+        raise OSError(f"{folder} has no results of {assignment!r}: grade writes them there.")
+    return results_of(lines)

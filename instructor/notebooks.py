@@ -133,11 +133,10 @@ def marking_scheme(assignment: Assignment) -> str:
             lines += [f"- {sentence(mistake)}" for mistake in problem.mistakes]
     for question in assignment.by_hand:
         lines += ["", f"## {question.title}", "", f"Marked by hand, {question.points} points", ""]
-        lines += [
-            "| look for | points |",
-            "| --- | --- |",
-            *(f"| {what} | {points} |" for what, points in question.rubric),
-        ]
+        lines += ["| look for | points |", "| --- | --- |"]
+        for (what, points), levels in zip(question.rubric, question.levels or [()] * len(question.rubric), strict=True):
+            said = "".join(f"<br>{points - lost}: {level}" for lost, level in enumerate(levels))
+            lines.append(f"| {what}{said} | {points} |")
     return "\n".join(lines) + "\n"
 
 

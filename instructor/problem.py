@@ -103,10 +103,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class ByHand:
-    """A question that a person marks: ``rubric`` is rows of (what to look for, points)."""
+    """A question that a person marks.
+
+    Attributes:
+        rubric: rows of (what to look for, points).
+        levels: for each row what earns all of its points, one less, and so on down to none.
+    """
 
     task: str
     rubric: tuple[tuple[str, int], ...]
+    levels: tuple[tuple[str, ...], ...] = ()
 
     @property
     def title(self) -> str:

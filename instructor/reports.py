@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import tempfile
 from collections import Counter
@@ -11,9 +9,11 @@ from html import escape
 from pathlib import Path
 from statistics import median
 
+from instructor import by_hand
 from instructor.grading import UNKNOWN, Graded
 from instructor.problem import Assignment
-from instructor.submissions import printable
+from instructor.tables import harmless, read_rows, replace_file, write_table
+from instructor.totals import Total, out_of, totals
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -30,6 +30,12 @@ th:first-child:nth-last-child(3) {{ width: 30%; }}
 td:nth-child(2):not(:last-child) {{ white-space: nowrap; width: 4rem; }}
 p, li, td, pre {{ overflow-wrap: anywhere; }}
 pre {{ font: inherit; white-space: pre-wrap; }}
+fieldset {{ border: 1px solid #888; margin: 0 0 2rem; }}
+label {{ display: block; margin: .3rem 0; }}
+input, select, textarea, button {{ font: inherit; min-height: 1.8rem; }}
+textarea {{ display: block; width: 100%; height: 4rem; }}
+select {{ max-width: 100%; }}
+.bar {{ position: sticky; top: 0; background: Canvas; padding: .5rem 0; }}
 </style>
 </head>
 <body>
@@ -57,16 +63,29 @@ def make_folder(folder: Path) -> None:
 
 
 def write_reports(assignment: Assignment, results: list[Graded], folder: Path) -> None:
-    """Write all reports into ``folder``. What was typed into the columns for marks by hand is kept."""
-    pages = folder / "feedback"
-    pages.mkdir(parents=True, exist_ok=True)
-    for name, graded in zip(page_names(results), results, strict=True):
-        replace_file(pages / name, feedback_page(assignment, graded))
+    """Write all reports into ``folder``, with the marks by hand that are there."""
     replace_file(folder / "summary.html", summary_page(assignment, results))
     if assignment.by_hand:
-        replace_file(folder / "by_hand.html", by_hand_page(assignment, results))
-    write_grades(assignment, results, folder / "grades.csv")
+        marks = by_hand.read_marks(assignment, folder)
+        replace_file(folder / "by_hand.html", by_hand_page(assignment, results, marks))
     write_log(results, folder / "first_failing_cases.csv")
+    write_totals(assignment, results, folder)
+
+
+def write_totals(assignment: Assignment, results: list[Graded], folder: Path) -> list[Total]:
+    """Write what depends on the marks by hand and on who is late: the table of grades, and a page for each student.
+
+    What was typed into the table's columns for marks by hand is kept; what ``marks.csv`` says comes before it.
+    """
+    grades, pages = folder / "grades.csv", folder / "feedback"
+    typed = marks_by_hand(grades, hand_columns(assignment))
+    typed = {graded.student: row for graded in results if (row := typed.get(str(harmless(graded.student))))}
+    found = totals(assignment, results, folder, typed)
+    pages.mkdir(parents=True, exist_ok=True)
+    for name, graded, total in zip(page_names(results), results, found, strict=True):
+        replace_file(pages / name, feedback_page(assignment, graded, total))
+    write_grades(assignment, results, found, grades)
+    return found
 
 
 def write_log(results: list[Graded], path: Path) -> None:
@@ -80,55 +99,41 @@ def write_log(results: list[Graded], path: Path) -> None:
     write_table(path, ["student", "question", "part", "first failing case", "expected", "got", "comment"], rows)
 
 
-def write_table(path: Path, header: list[str], rows: list[list]) -> None:
-    """Write a table that a spreadsheet opens as it is."""
-    file = io.StringIO(newline="")
-    csv.writer(file).writerows([[harmless(cell) for cell in row] for row in [header, *rows]])
-    replace_file(path, "\ufeff" + file.getvalue())  # the mark without which Excel garbles names
+def hand_columns(assignment: Assignment) -> list[str]:
+    """The columns for what a person marks."""
+    return [f"{question.title} (of {question.points}, by hand)" for question in assignment.by_hand]
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Write the whole file or, if there is no room, none of it."""
-    new = path.with_name(path.name + ".new")
-    new.write_text(text, encoding="utf-8", newline="")
-    new.replace(path)
-
-
-def write_grades(assignment: Assignment, results: list[Graded], path: Path) -> None:
-    """One row a student: points, a column to fill in for each question marked by hand, and each part's points."""
+def write_grades(assignment: Assignment, results: list[Graded], found: list[Total], path: Path) -> None:
+    """One row a student: the total, the grader's points, those of a person, and those of each part."""
     parts = [f"{problem.title}: {part.name}" for problem in assignment.problems for part in problem.parts]
-    by_hand = [f"{question.title} (of {question.points}, by hand)" for question in assignment.by_hand]
-    typed = marks_by_hand(path, by_hand)
-    file = io.StringIO(newline="")
-    writer = csv.writer(file)
-    writer.writerow(["student", "points", "of", *by_hand, *parts, "file", "remarks", "for staff"])
-    for graded in results:
-        points = "" if graded.failure else graded.points
-        marks = [mark.points for mark in graded.marks]
-        remarks = " / ".join(filter(None, [graded.failure, *graded.remarks]))
-        filled = typed.get(str(harmless(graded.student)), [""] * len(by_hand))
-        row = [graded.student, points, assignment.points, *filled, *marks, graded.file, remarks]
-        writer.writerow([harmless(cell) for cell in [*row, " / ".join(graded.for_staff)]])
-    replace_file(path, "\ufeff" + file.getvalue())  # the mark without which Excel garbles names
+    total = f"total (of {out_of(assignment)})"
+    header = ["student", "id", total, "points", "of", *hand_columns(assignment), "days late"]
+    rows = []
+    for graded, each in zip(results, found, strict=True):
+        rows.append(
+            [
+                graded.student,
+                graded.delivery.id,
+                "" if each.points is None else f"{each.points:g}",
+                "" if graded.failure else graded.points,
+                assignment.points,
+                *("" if marked is None else f"{marked.total:g}" for marked in each.marked),
+                each.days_late or "",
+                *(mark.points for mark in graded.marks),
+                graded.file,
+                " / ".join(filter(None, [graded.failure, *graded.remarks])),
+                " / ".join(graded.for_staff),
+            ]
+        )
+    write_table(path, [*header, *parts, "file", "remarks", "for staff"], rows)
 
 
 def marks_by_hand(path: Path, columns: list[str]) -> dict[str, list[str]]:
     """What a person has typed into an earlier table of the same class, by student."""
     if not path.exists():
         return {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    return {row.get("student", ""): [row.get(column) or "" for column in columns] for row in rows}
-
-
-def harmless(cell: str | int) -> str | int:
-    """A cell that no spreadsheet takes for a formula, whatever character separates its columns."""
-    if not isinstance(cell, str):
-        return cell
-    begins = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-    is_formula = cell.startswith(begins) or cell.lstrip().startswith(begins)
-    cell = re.sub(r"[;|\t\r\n]", ",", cell)
-    return "'" + cell if is_formula else cell
+    return {row.get("student", ""): [row.get(column) or "" for column in columns] for row in read_rows(path)}
 
 
 def warnings(results: list[Graded]) -> list[str]:
@@ -162,13 +167,18 @@ def page_names(results: list[Graded]) -> list[str]:
     return names
 
 
-def feedback_page(assignment: Assignment, graded: Graded) -> str:
+def feedback_page(assignment: Assignment, graded: Graded, total: Total | None = None) -> str:
     """What one student may see: points, comments and remarks; never a hidden case nor another student."""
+    return PAGE.format(title=escape(assignment.title), body=feedback_body(assignment, graded, total))
+
+
+def feedback_body(assignment: Assignment, graded: Graded, total: Total | None = None) -> str:
+    """The content of a feedback page, which a notebook can hold as well."""
     blocks = [f"<p>{escape(graded.student)}, file <code>{escape(graded.file or '(none)')}</code></p>"]
     if graded.failure:
         blocks.append("<p>Your submission could not be graded. Please ask your instructor.</p>")
     else:
-        blocks.append(f"<p><strong>{graded.points} of {assignment.points} points</strong></p>")
+        blocks.append(said_points(assignment, graded, total))
     if graded.remarks:
         items = "".join(f"<li>{escape(remark)}</li>" for remark in graded.remarks)
         blocks.append(f"<h2>Remarks</h2>\n<ul>{items}</ul>")
@@ -180,9 +190,23 @@ def feedback_page(assignment: Assignment, graded: Graded) -> str:
         marks = [mark for mark in graded.marks if mark.problem == problem.title]
         rows = [[mark.part, f"{mark.points} of {mark.of}", mark.comment or "Right."] for mark in marks]
         blocks.append(f"<h2>{escape(problem.title)}</h2>\n" + table(["part", "points", "comment"], rows))
-    for question in assignment.by_hand:
-        blocks.append(f"<h2>{escape(question.title)}</h2>\n<p>{question.points} points, read by a person.</p>")
-    return PAGE.format(title=escape(assignment.title), body="\n".join(blocks))
+    marked = total.marked if total else (None,) * len(assignment.by_hand)
+    for question, each in zip(assignment.by_hand, marked, strict=True):
+        blocks.append(f"<h2>{escape(question.title)}</h2>\n{by_hand.shown(question, each)}")
+    return "\n".join(blocks)
+
+
+def said_points(assignment: Assignment, graded: Graded, total: Total | None) -> str:
+    """The points, and how they come about if there is more to it than what the grader gave."""
+    most = out_of(assignment)
+    if total is None or total.points is None or not (assignment.by_hand or total.days_late):
+        return f"<p><strong>{graded.points} of {assignment.points} points</strong></p>"
+    parts = [f"{graded.points} of {assignment.points} from the grader"]
+    parts += [f"{each.total:g} from a person" for each in total.marked if each]
+    if total.left < 1:
+        days = "1 day" if total.days_late == 1 else f"{total.days_late} days"
+        parts.append(f"handed in {days} late, which leaves {100 * total.left:g} %")
+    return f"<p><strong>{total.points:g} of {most} points</strong>: {escape('; '.join(parts))}.</p>"
 
 
 def summary_page(assignment: Assignment, results: list[Graded]) -> str:
@@ -237,19 +261,11 @@ def tables_with_names(results: list[Graded]) -> list[str]:
     return blocks
 
 
-def by_hand_page(assignment: Assignment, results: list[Graded]) -> str:
+def by_hand_page(assignment: Assignment, results: list[Graded], marks: dict | None = None) -> str:
     """For the marker: each question with its rubric, then what everybody wrote, by row of the grades, not by name."""
-    blocks = []
-    for index, question in enumerate(assignment.by_hand):
-        rubric = table(["look for", "points"], [list(row) for row in question.rubric])
-        blocks.append(f"<h2>{escape(question.title)}</h2>\n{rubric}")
-        asked = question.task.partition("*(your text)*")[0].strip()
-        for row, graded in enumerate(results, 2):  # the first row of the table says what the columns are
-            text = "".join(graded.texts[index : index + 1]).replace(asked, "").replace("*(your text)*", "").strip()
-            lines = "\n".join(printable(line) for line in text.splitlines())
-            about = f"{len(lines.split())} words" if lines else "Nothing below the question; it may stand elsewhere."
-            blocks.append(f"<h3>Row {row}</h3>\n<p>{about}</p>\n<pre>{escape(lines)}</pre>")
-    return PAGE.format(title=escape(f"{assignment.title}: to mark by hand"), body="\n".join(blocks))
+    body = by_hand.body(assignment, results, marks or {})
+    title = escape(f"{assignment.title}: to mark by hand")
+    return PAGE.format(title=title, body=body).replace("<title>", f"{by_hand.policy()}\n<title>", 1)
 
 
 def table(header: list[str], rows: list[list[object]]) -> str:

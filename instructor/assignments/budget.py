@@ -655,6 +655,17 @@ at most 300 words to a client who has heard that "MobileNet is nine times faster
             ("Names at least two networks that were rejected, and the number that decided", 2),
             ("Says what the numbers do not show: time on the device, accuracy on the client's pictures", 2),
             ("Corrects the client: fewer MACs is not the same factor in time, and the factor depends on the layer", 1),
-            ("Can be read by someone who does not know what a convolution is", 1),
+            ("Can be read by someone who does not know what a convolution is, in at most 300 words", 1),
+        ),
+        (
+            (
+                "The network, MACs and parameters, with units and what is counted",
+                "One of these is missing",
+                "Two or more",
+            ),
+            ("Two or more, each with the number that ruled it out", "One, or numbers missing", "None"),
+            ("Time and accuracy, and how to find them out", "One of them, or no way to find out", "Neither"),
+            ("Both halves of the correction", "One half, or none"),
+            ("A client could repeat it to a colleague", "Words of the trade unexplained, or more than 300 words"),
         ),
     )

@@ -303,3 +303,9 @@ def test_only_equal_types_are_the_same():
 )
 def test_a_comment_says_in_which_way_an_answer_is_wrong(expected, got, comment):
     assert comment in compare({"value": expected}, {"value": got})
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_each_row_of_a_rubric_says_what_earns_how_much(name):
+    for question in ASSIGNMENTS[name]("any").by_hand:
+        assert [len(levels) for levels in question.levels] == [points + 1 for _, points in question.rubric]
