@@ -37,6 +37,7 @@ bench: $(READY)
 	for script in experiments/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 compare: $(READY)  ## hold the package against other libraries, side by side
+	$(BIN)/pip install --quiet --no-deps -r requirements-slow.txt
 	for script in $(sort $(wildcard experiments/compare_*.py)); do $(BIN)/python $$script || exit 1; done
 
 retarget: $(READY)  ## make retarget REPOSITORY=https://github.com/someone/fork BRANCH=main

@@ -77,30 +77,38 @@ def compared(library: str, name: str, size: int) -> dict[str, Any]:
     row = {"library": library, "network": name, "size": size}
     try:
         network = build(library, name)
-        size = getattr(network, "in_size", (size,))[-1] if library == "pytorchcv" else size
-        channels = getattr(network, "in_channels", 3) if library == "pytorchcv" else 3
-        row["size"] = size
-        theirs = torch_macs(network, torch.empty(1, channels, size, size, device="meta"))
+        image_size = size_of(network, library, size)
+        row["size"] = "×".join(map(str, dict.fromkeys(image_size[1:])))
+        theirs = torch_macs(network, torch.empty(1, *image_size, device="meta"))
     except Exception as error:  # it is the network's, not ours
         return row | {"says": f"does not run: {type(error).__name__}: {error}".splitlines()[0][:80]}
-    return row | {"torch": theirs} | judged(network, (channels, size, size), theirs)
+    return row | {"torch": theirs} | judged(network, image_size, theirs)
+
+
+def size_of(network: nn.Module, library: str, size: int) -> tuple[int, int, int]:
+    """Channels, height and width: those that a network of pytorchcv names, or a square image."""
+    named = library == "pytorchcv"
+    height, width = getattr(network, "in_size", (size, size)) if named else (size, size)
+    return getattr(network, "in_channels", 3) if named else 3, height, width
 
 
 def judged(network: nn.Module, size: tuple[int, int, int], theirs: int) -> dict[str, Any]:
     """Our count, the attention that PyTorch's drops, and whether the two agree."""
+    dropped = 0
     try:
         ours = count_cost(network, size).macs
-        with attention_by_hand() as attention:
-            count_cost(network, size)
+        if ours != theirs:
+            with attention_by_hand() as attention:
+                count_cost(network, size)
+            dropped = sum(attention)
     except Exception as error:
         return {"says": f"count_cost: {error}".splitlines()[0][:120]}
-    dropped = sum(attention) if ours != theirs else 0
     return {"attention": dropped, "count_cost": ours, "says": "equal" if ours == theirs + dropped else "differs"}
 
 
 def main() -> None:
     with RESULTS.open(encoding="utf-8", newline="") as file:
-        networks = [(row["library"], row["network"], int(row["size"])) for row in csv.DictReader(file)]
+        networks = [(row["library"], row["network"], int(row["size"].split("×")[0])) for row in csv.DictReader(file)]
     rows = [compared(*network) for network in networks if network[0] in (sys.argv[1:] or ["timm", "pytorchcv"])]
     if not sys.argv[1:]:
         with RESULTS.open("w", encoding="utf-8", newline="") as file:

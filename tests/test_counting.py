@@ -3,18 +3,25 @@
 import csv
 import dataclasses
 import importlib.util
+import io
 import random
 import re
 import subprocess
 import sys
+from collections import UserDict
 from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch._higher_order_ops import scan
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+from torch.nn.utils.rnn import pack_padded_sequence
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -312,6 +319,42 @@ def test_attention_counts_in_every_form():
     assert count_cost(kernels, input_data=q).macs == 2 * 2 * 4 * 6 * 6 * 8
 
 
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")  # its advice is about speed
+def test_flexible_attention_counts_with_every_score_and_mask():
+    q, macs = torch.zeros(1, 2, 16, 8), 2 * 2 * 16 * 16 * 8
+    mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, 16, 16, device="cpu", BLOCK_SIZE=16)
+    for function in (
+        lambda q: flex_attention(q, q, q),
+        lambda q: flex_attention(q, q, q, score_mod=lambda score, b, h, i, j: score + i - j),
+        lambda q: flex_attention(q, q, q, block_mask=mask),
+        lambda q: flex_attention(q, q[:, :1], q[:, :1], enable_gqa=True),
+    ):
+        assert count_cost(calling(function), input_data=q).macs == macs
+
+
+def test_a_mask_of_padding_saves_nothing():
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 4, 32, batch_first=True), 1).requires_grad_(False)
+    data = {"src": torch.zeros(2, 6, 16), "src_key_padding_mask": torch.tensor([[False] * 6, [False] * 4 + [True] * 2])}
+    expected = 2 * (attention_macs(6, 16) + 2 * 6 * 16 * 32)
+    assert count_cost(encoder, input_data=data).macs == expected
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_a_choice_between_two_functions_costs_the_one_that_runs():
+    weights = torch.zeros(4, 4), torch.zeros(4, 2)
+    model = calling(
+        lambda x: torch.cond(x.sum() > 0, lambda x: x @ weights[0], lambda x: x @ weights[1] @ weights[1].T, (x,))
+    )
+    assert count_cost(model, input_data=torch.zeros(3, 4)).macs == 2 * 3 * 4 * 2
+    assert count_cost(model, input_data=torch.ones(3, 4)).macs == 3 * 4 * 4
+
+
+def test_other_functions_of_functions_are_refused_by_name():
+    model = calling(lambda x: scan(lambda state, row: (state + row, row * 2), x[0], x))
+    with pytest.raises(NotImplementedError, match="higher-order operator scan"):
+        count_cost(model, input_data=torch.zeros(3, 4))
+
+
 def test_an_encoder_counts_its_attention_on_every_path():
     layer = nn.TransformerEncoderLayer(16, 4, 32, batch_first=True)
     encoder = nn.TransformerEncoder(layer, 2)
@@ -427,10 +470,39 @@ def test_a_model_counts_as_what_it_is_in_every_form(form):
 
 
 @TORCHSCRIPT
-def test_a_frozen_script_counts_its_products():
-    frozen = torch.jit.freeze(torch.jit.script(SMALL))
-    cost = count_cost(frozen, (3, 8, 8))
-    assert cost == dataclasses.replace(count_cost(SMALL, (3, 8, 8)), params=0)  # they are constants now
+@pytest.mark.parametrize("saved", [False, True])
+@pytest.mark.parametrize(
+    "make", [torch.jit.script, lambda model: torch.jit.trace(model, IMAGE)], ids=["script", "trace"]
+)
+def test_a_frozen_model_counts_its_constants_as_parameters(make, saved):
+    frozen = torch.jit.freeze(make(SMALL))
+    if saved:
+        file = io.BytesIO()
+        torch.jit.save(frozen, file)
+        frozen = torch.jit.load(io.BytesIO(file.getvalue()))
+    folded = count_cost(SMALL, (3, 8, 8)).params - 16  # freezing merges batch norm into the convolution
+    assert count_cost(frozen, (3, 8, 8)) == dataclasses.replace(count_cost(SMALL, (3, 8, 8)), params=folded)
+    assert count_cost(nn.Sequential(frozen, nn.Linear(5, 2)), (3, 8, 8)).params == folded + 12
+
+
+@TORCHSCRIPT
+def test_running_statistics_of_a_frozen_model_are_no_parameters():
+    model = nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)).eval()
+    assert count_cost(torch.jit.freeze(torch.jit.script(model)), (3, 8, 8)).params == 6
+    constant = calling(lambda x: x * torch.tensor([1.0, 2.0, 3.0]).view(3, 1, 1))
+    assert count_cost(torch.jit.trace(constant, IMAGE), (3, 8, 8)).params == 0  # a constant from the beginning
+
+
+@TORCHSCRIPT
+def test_a_script_whose_steps_cannot_be_seen_is_refused():
+    optimised = torch.jit.optimize_for_inference(torch.jit.script(SMALL))
+    with pytest.raises(NotImplementedError, match=r"mkldnn_convolution.* before torch\.jit\.optimize"):
+        count_cost(optimised, (3, 8, 8))
+
+
+def test_an_exported_program_says_how_it_is_counted():
+    with pytest.raises(TypeError, match=r"must be a built nn.Module.* its module\(\)"):
+        count_cost(torch.export.export(SMALL, (IMAGE,)), (3, 8, 8))
 
 
 class Standardised(nn.Conv2d):
@@ -507,10 +579,24 @@ def test_models_with_other_inputs_are_called_with_input_data():
     expected = Cost(50 * 8 + 27, 10 * 24, 80, 30)
     assert count_cost(Two(), input_data=(ids, scale)) == expected
     assert count_cost(Two(), input_data={"ids": ids, "scale": scale}) == expected
+    assert count_cost(Two(), input_data=UserDict(ids=ids, scale=scale)) == expected
     assert count_cost(nn.ReLU(), input_data=torch.zeros(3)) == Cost()
     for nothing in ({}, {"input_size": (1, 2, 3), "input_data": ids}):
         with pytest.raises(ValueError, match=r"give input_size=.*, or input_data"):
             count_cost(Two(), **nothing)
+
+
+def test_tensors_inside_of_inputs_are_inputs():
+    class Pair(NamedTuple):
+        left: torch.Tensor
+        right: torch.Tensor
+
+    pair, expected = Pair(torch.zeros(300, 4), torch.zeros(4, 50)), Cost(0, 300 * 4 * 50, 1400, 15000)
+    product = calling(lambda pair: pair[0] @ pair[1])
+    for data in (pair, [pair], (tuple(pair),), {"pair": list(pair)}, {"pair": pair}):
+        assert count_cost(product, input_data=data) == expected
+    packed = pack_padded_sequence(torch.zeros(7, 2, 8), [7, 3])
+    assert count_cost(nn.GRU(8, 6), input_data=packed).macs == 10 * (8 + 6) * 18
 
 
 def test_a_model_that_does_not_fit_fails_with_pytorchs_own_sentence():
@@ -640,6 +726,23 @@ def test_a_step_of_mobilenet_costs_three_passes_less_its_first_layer():
     assert all(parameter.grad is None for parameter in network.parameters())
     assert all(map(torch.equal, network.parameters(), before))
     assert network.training
+
+
+def test_a_step_that_reaches_no_parameter_is_refused():
+    for end in (lambda x: x.argmax(1), lambda x: x.detach(), lambda x: SimpleNamespace(logits=x)):
+        with pytest.raises(ValueError, match="model must return tensors that depend on its parameters"):
+            training_macs(nn.Sequential(nn.Conv2d(3, 4, 3), calling(end)), (3, 8, 8))
+
+
+def test_a_step_costs_the_same_wherever_it_is_counted():
+    conv, lstm = nn.Conv2d(3, 4, 3), nn.LSTM(8, 5)
+    with torch.inference_mode():
+        assert training_macs(conv, (3, 8, 8)) == 2 * count_cost(conv, (3, 8, 8)).macs
+    complex_ones = nn.Sequential(*(nn.Conv2d(3, 3, 3, dtype=torch.complex64) for _ in range(2)))
+    real_ones = nn.Sequential(*(nn.Conv2d(3, 3, 3) for _ in range(2)))
+    assert training_macs(complex_ones, (3, 8, 8)) == 3 * training_macs(real_ones, (3, 8, 8))
+    on_shapes, real = (training_macs(nn.Sequential(nn.Flatten(0, 1), each), (3, 7, 8)) for each in (lstm, Asking(lstm)))
+    assert on_shapes == real > 2 * 3 * 7 * (8 + 5) * 20
 
 
 def test_frozen_parameters_cost_no_gradient():

@@ -152,7 +152,11 @@ _ATTENTION = (
 
 @_formula(*_ATTENTION)
 def _attention(output: Any, query: Any, key: Any, value: Any, *_: Any, **__: Any) -> Iterator[Product]:
-    """Queries times keys, and the scores times the values; a causal mask saves nothing."""
+    return attention_products(query, key, value)
+
+
+def attention_products(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> Iterator[Product]:
+    """Queries times keys, and the scores times the values; a mask, causal or of blocks, saves nothing."""
     scores = prod(query.shape[:-1]) * key.shape[-2]
     yield Product(scores * query.shape[-1], (query, key), scores)
     yield Product(scores * value.shape[-1], (scores, value), prod(query.shape[:-1]) * value.shape[-1])

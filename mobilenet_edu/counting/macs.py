@@ -6,22 +6,25 @@ runs on tensors without memory, and only a model that asks for a value gets one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from copy import copy
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mobilenet_edu.cost import Cost
-from mobilenet_edu.counting.formulas import Product, Rule, register_macs, rule, tensors
+from mobilenet_edu.counting.formulas import Product, Rule, attention_products, register_macs, rule, tensors
 from mobilenet_edu.counting.running import (
     State,
     check,
     check_model,
     check_size,
+    frozen_parameters,
     image_for,
     left_as_it_was,
     run_once,
@@ -41,7 +44,8 @@ def count_cost(model: nn.Module, input_size: tuple[int, int, int] | None = None,
     layer; a layer that is called twice counts twice, a complex product three times (Gauss). Biases, normalisation,
     activations, pooling, interpolation and element-wise products are no MACs. Elements are those that the counted
     operations multiply, as far as they depend on the input, and those that they write. Parameters are counted once
-    each, also where they are shared. The model is left as it was: mode, attributes, gradients, buffers, random states.
+    each, also where they are shared; those of a `torch.jit.freeze`d model, which are constants then, as it has merged
+    them. The model is left as it was: mode, attributes, gradients, buffers, random states.
 
     Nothing is computed and no feature map allocated, unless the model's code asks for a value: then one real pass runs.
 
@@ -65,7 +69,7 @@ def count_cost(model: nn.Module, input_size: tuple[int, int, int] | None = None,
         raise ValueError("give input_size=(channels, height, width), or input_data, what the model is called with")
     if input_data is None:
         check_size(input_size)
-    parameters = sum(parameter.numel() for parameter in state.parameters)
+    parameters = sum(parameter.numel() for parameter in [*state.parameters, *frozen_parameters(state)])
     for on_shapes in (True, False):
         args, kwargs = _arguments(state, input_size, input_data, on_shapes)
         counter = _MacCounter(state, on_shapes)
@@ -74,6 +78,7 @@ def count_cost(model: nn.Module, input_size: tuple[int, int, int] | None = None,
     raise AssertionError("a pass with numbers returns or raises")
 
 
+@torch.inference_mode(False)
 def training_macs(model: nn.Module, input_size: tuple[int, int, int]) -> int:
     """MACs of one training step on one image: forward and backward.
 
@@ -108,8 +113,10 @@ def _step(model: nn.Module, state: State, image: torch.Tensor) -> None:
     wanted = [weight for module in state.modules for weight in module._parameters.values() if weight is not None]
     wanted = [weight for weight in wanted if weight.requires_grad]
     results = [result for result in tensors([model(image)]) if result.requires_grad]
-    if results:
-        torch.autograd.grad([result.sum() for result in results], wanted, allow_unused=True)
+    if wanted and not results:
+        raise ValueError("model must return tensors that depend on its parameters, alone or in lists and dictionaries")
+    if wanted:
+        torch.autograd.grad(results, wanted, [torch.zeros_like(result) for result in results], allow_unused=True)
 
 
 def _arguments(state: State, input_size: Any, input_data: Any, on_shapes: bool) -> tuple[list, dict[str, Any]]:
@@ -117,18 +124,24 @@ def _arguments(state: State, input_size: Any, input_data: Any, on_shapes: bool) 
     if input_data is None:
         return [image_for(state, input_size, "meta" if on_shapes else None)], {}
     data = _copied(input_data, on_shapes)
-    if isinstance(data, dict):
-        return [], data
-    return list(data) if isinstance(data, (tuple, list)) else [data], {}
+    if isinstance(data, Mapping):
+        return [], dict(data)
+    return list(data) if type(data) in (tuple, list) else [data], {}
 
 
 def _copied(values: Any, on_shapes: bool) -> Any:
     if isinstance(values, torch.Tensor):
         return values.to("meta") if on_shapes else values.clone()
-    if isinstance(values, dict):
-        return {name: _copied(value, on_shapes) for name, value in values.items()}
-    if type(values) in (tuple, list):
-        return type(values)(_copied(value, on_shapes) for value in values)
+    if isinstance(values, PackedSequence):
+        return PackedSequence(_copied(values.data, on_shapes), *values[1:])
+    if isinstance(values, MutableMapping):
+        copied = copy(values)
+        for name, value in values.items():
+            copied[name] = _copied(value, on_shapes)
+        return copied
+    if isinstance(values, (tuple, list)):
+        parts = [_copied(value, on_shapes) for value in values]
+        return type(values)(*parts) if hasattr(values, "_fields") else type(values)(parts)
     return values
 
 
@@ -174,6 +187,8 @@ class _MacCounter(TorchDispatchMode):
             raise
         return True
 
+    supports_higher_order_operators = True
+
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         """No: PyTorch would import its compiler, only to keep it away from here; `left_as_it_was` stops it."""
@@ -206,12 +221,14 @@ class _MacCounter(TorchDispatchMode):
 
     def refuse(self, name: str) -> None:
         self.refused = f"count_cost does not know how many MACs {name} needs, so it would count too few" + (
-            "" if name == "NumPy" else "; a function decorated with register_macs can tell it"
+            "; a function decorated with register_macs can tell it" if name.count(".") > 1 else ""
         )
         raise NotImplementedError(self.refused)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
+        if isinstance(func, torch._ops.HigherOrderOperator):
+            return self.higher_order(func, args, kwargs)
         found = self.rules.get(id(func))
         if found is None:
             if not isinstance(func, torch._ops.OpOverload):
@@ -226,6 +243,19 @@ class _MacCounter(TorchDispatchMode):
         output = self.run(func, shapes, args, kwargs)
         if of.formula:
             self.add(func, of.formula(output, *args, **kwargs), [*args, *kwargs.values()])
+        return output
+
+    def higher_order(self, func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """An operation that takes functions: attention whose scores a function changes, or a choice of two."""
+        if func.name() == "cond" and not (isinstance(args[0], torch.Tensor) and args[0].is_meta):
+            with self:
+                return args[1 if args[0] else 2](*args[3])
+        if func.name() == "cond":
+            raise _ValueAskedError
+        if func.name() != "flex_attention":
+            self.refuse(f"the higher-order operator {func.name()}")
+        output = func(*args, **kwargs)
+        self.add(func, attention_products(*args[:3]), args[:3])
         return output
 
     def add(self, func: Any, products: Iterable[Product], values: list) -> None:

@@ -34,7 +34,8 @@ def check_size(input_size: tuple[int, int, int]) -> None:
 
 def check_model(model: nn.Module) -> State:
     if not isinstance(model, nn.Module):
-        raise TypeError(f"model={model!r} must be a built nn.Module, such as MobileNetV1()")
+        program = "; of an exported program, its module()" if hasattr(model, "graph_signature") else ""
+        raise TypeError(f"model={model!r} must be a built nn.Module, such as MobileNetV1(){program}")
     state = State(model)
     if any(map(is_lazy, state.parameters + state.buffers)):
         raise ValueError("model must have all its shapes: call it once, so that its lazy layers see an input")
@@ -90,6 +91,39 @@ def _different(tensors: Iterable[Any]) -> list[Any]:
     return list({id(t): t for named in tensors for t in named.values() if t is not None}.values())
 
 
+def frozen_parameters(state: State) -> list[torch.Tensor]:
+    """The constants that `torch.jit.freeze` made of parameters: all floating ones that are no running statistics.
+
+    Raises:
+        NotImplementedError: `torch.jit.optimize_for_inference` put steps there that PyTorch's dispatch does not see.
+    """
+    found: dict[int, torch.Tensor] = {}
+    for module in state.modules:
+        if isinstance(module, torch.jit.ScriptModule) and not hasattr(module, "training"):  # freezing takes it away
+            for node in _nodes(module.graph):
+                if node.kind().startswith("prim::mkldnn"):
+                    raise NotImplementedError(f"count_cost cannot see what {node.kind()} computes: count the model "
+                                              "before torch.jit.optimize_for_inference")  # fmt: skip
+                if node.kind() == "prim::Constant" and (value := _parameter(node.output())) is not None:
+                    found[value.data_ptr()] = value
+    return list(found.values())
+
+
+def _nodes(block: Any) -> Iterator[Any]:
+    """The nodes of a TorchScript graph, those of its branches and loops too."""
+    for node in block.nodes():
+        yield node
+        for inner in node.blocks():
+            yield from _nodes(inner)
+
+
+def _parameter(constant: Any) -> torch.Tensor | None:
+    value = constant.toIValue()
+    uses = [(use.user.kind(), use.offset) for use in constant.uses()]
+    statistics = all(kind == "aten::batch_norm" and place in (3, 4) for kind, place in uses)
+    return value if isinstance(value, torch.Tensor) and _is_number(value) and not statistics else None
+
+
 @contextmanager
 def left_as_it_was(state: State, with_values: bool = True, training: bool = False) -> Iterator[None]:
     """Everything that a pass may change comes back: modes, attributes, buffers, gradients and random states.
@@ -102,7 +136,7 @@ def left_as_it_was(state: State, with_values: bool = True, training: bool = Fals
     attributes, empty = _attributes(state.modules)
     values = [(buffer, buffer.clone()) for buffer in state.buffers if with_values and not buffer.is_meta]
     parameters = [(parameter, parameter.data, parameter.grad) for parameter in state.parameters]
-    with _random_states(), _untraced():
+    with _random_states(), _untraced(training):
         try:
             for module in state.modules:
                 module.__dict__["training"] = training  # as the attribute, without asking whether it is a parameter
@@ -163,11 +197,17 @@ def _random_states() -> Iterator[None]:
 
 
 @contextmanager
-def _untraced() -> Iterator[None]:
-    """Neither a compiler, nor TorchScript, nor autocast shall work on this pass or remember it."""
+def _untraced(training: bool) -> Iterator[None]:
+    """Neither a compiler, nor TorchScript, nor autocast shall work on this pass or remember it.
+
+    Attention takes no short cut over the tokens that a mask leaves, and recurrent layers go step by step in training.
+    """
     cached, optimised = torch.is_autocast_cache_enabled(), torch._C._get_graph_executor_optimize()
+    fast, joined = torch.backends.mha.get_fastpath_enabled(), torch._C._get_mkldnn_enabled()
     torch.set_autocast_cache_enabled(False)
     torch._C._set_graph_executor_optimize(False)
+    torch.backends.mha.set_fastpath_enabled(False)
+    torch._C._set_mkldnn_enabled(joined and not training)
     compiler = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
     try:
         with compiler:
@@ -175,6 +215,8 @@ def _untraced() -> Iterator[None]:
     finally:
         torch.set_autocast_cache_enabled(cached)
         torch._C._set_graph_executor_optimize(optimised)
+        torch.backends.mha.set_fastpath_enabled(fast)
+        torch._C._set_mkldnn_enabled(joined)
 
 
 @contextmanager
