@@ -1064,8 +1064,8 @@ for chapter in exercises.chapters().values():
     for each in exercises.exercises_of(chapter):
         if not each.needs_torch:
             assert each.verdict(each.reference).outcome == "correct", each
-            for mistake in each.mistakes:
-                assert each.verdict(mistake.wrong).mistake == mistake.name, (each, mistake.name)
+            first = each.mistakes[0]  # test_exercises judges them all
+            assert each.verdict(first.wrong).mistake == first.name, (each, first.name)
             print(each.name)
 """
 
