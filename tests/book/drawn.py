@@ -13,7 +13,7 @@ BOOK = Path(__file__).parents[2] / "book"
 
 
 def figures(chapter: str) -> dict[str, dict[str, Any]]:
-    """The variables at each named figure of the chapter whose file name begins with ``chapter``."""
+    """The variables at each named figure, and at the ``"end"``, of the chapter whose file name begins with ``chapter``."""
     (path,) = BOOK.glob(f"{chapter}*.ipynb")
     variables: dict[str, Any] = {}
     seen = {}
@@ -28,4 +28,4 @@ def figures(chapter: str) -> dict[str, dict[str, Any]]:
                 if name := cell.metadata.get("mystnb", {}).get("figure", {}).get("name"):
                     seen[name] = dict(variables)
     plt.close("all")
-    return seen
+    return seen | {"end": variables}
