@@ -13,7 +13,7 @@ BOOK = Path(__file__).parents[2] / "book"
 
 
 def figures(chapter: str) -> dict[str, dict[str, Any]]:
-    """The variables at each named figure, and at the ``"end"``, of the chapter whose file name begins with ``chapter``."""
+    """The variables at each named figure, and at the ``"end"``, of the chapter that begins with ``chapter``."""
     (path,) = BOOK.glob(f"{chapter}*.ipynb")
     variables: dict[str, Any] = {}
     seen = {}
