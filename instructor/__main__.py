@@ -6,6 +6,7 @@ import argparse
 import math
 import os
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,8 @@ from instructor.edition import refuse_others
 from instructor.grading import Graded, Grader, processors
 from instructor.journal import Journal, results_in
 from instructor.notebooks import markdown_of, write, write_variants
-from instructor.problem import seed_for
+from instructor.own import Written, complaints
+from instructor.problem import Assignment, seed_for
 from instructor.reports import make_folder, warnings, write_reports, write_totals
 from instructor.returned import moodle_times, write_returns
 from instructor.sandbox import SandboxError, check_sandbox
@@ -28,16 +30,18 @@ from instructor.totals import LATE_NAME, RULE_NAME, changed_texts, late_rule, no
 from scripts.setup_cells import project, setup_cell
 
 SEED = "MOBILENET_EDU_SEED"
+WHICH = f"{', '.join(ASSIGNMENTS)}, or a notebook in which you have written one"
 EXAMPLES = ("a long secret", "the output of the first command", "SECRET")
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
-        if options.run is give_back:
-            return give_back(ASSIGNMENTS[options.assignment]("any: a total needs no numbers"), options)
+        make = maker(options.assignment)
+        if options.run in (give_back, check):  # what they do needs no numbers of a class
+            return options.run(make, options)
         options.seed = find_seed(options)
-        return options.run(ASSIGNMENTS[options.assignment](options.seed), options)
+        return options.run(make(options.seed), options)
     except (OSError, SandboxError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -52,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=about, description=about)
         command.set_defaults(run=run)
-        command.add_argument("assignment", choices=ASSIGNMENTS)
+        command.add_argument("assignment", type=assignment_name, metavar="ASSIGNMENT", help=WHICH)
         if run is grade:
             command.add_argument(
                 "submissions",
@@ -74,10 +78,14 @@ def parser() -> argparse.ArgumentParser:
         which.add_argument("--seed-file", type=Path, metavar="FILE", help="any text: it chooses the numbers")
         which.add_argument("--seed", help=f"the text itself, which others on this machine can see; or set {SEED}")
         command.add_argument("--out", required=True, type=Path, help="a folder for what is written")
+    about = "check an assignment, such as one that you have written in a notebook"
+    command = commands.add_parser("check", help=about, description=about)
+    command.set_defaults(run=check)
+    command.add_argument("assignment", type=assignment_name, metavar="ASSIGNMENT", help=WHICH)
     about = "add marks by hand, take off what being late costs, and write grades and feedback for Moodle and Canvas"
     command = commands.add_parser("return", help=about, description=about)
     command.set_defaults(run=give_back)
-    command.add_argument("assignment", choices=ASSIGNMENTS)
+    command.add_argument("assignment", type=assignment_name, metavar="ASSIGNMENT", help=WHICH)
     command.add_argument("graded", type=Path, metavar="DIR", help="the folder that grade has written")
     command.add_argument("--moodle", type=Path, metavar="FILE", help="the assignment's grading worksheet from Moodle")
     command.add_argument("--canvas", type=Path, metavar="FILE", help="the gradebook exported from Canvas")
@@ -100,6 +108,21 @@ def due_time(text: str) -> datetime:
         return datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} must be a day and a time such as '2031-10-11 23:59'") from None
+
+
+def assignment_name(text: str) -> str:
+    if text in ASSIGNMENTS or Path(text).suffix == ".ipynb":
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(ASSIGNMENTS)}, and no notebook")
+
+
+def maker(name: str) -> Callable[[str], Assignment]:
+    """The assignment of this name, or in this notebook, as a function of the seed."""
+    if name in ASSIGNMENTS:
+        return ASSIGNMENTS[name]
+    if Path(name).stem in ASSIGNMENTS:
+        raise OSError(f"{name}: one of the book's own has this name, so take another.")
+    return Written(Path(name))
 
 
 def seconds(text: str) -> float:
@@ -129,7 +152,15 @@ def find_seed(options: argparse.Namespace) -> str:
     return seed
 
 
-def build(assignment, options: argparse.Namespace) -> int:
+def check(make: Callable[[str], Assignment], options: argparse.Namespace) -> int:
+    said = complaints(make)
+    print("\n".join(said) or f"Nothing is wrong with {options.assignment}.")
+    return 1 if said else 0
+
+
+def build(assignment: Assignment, options: argparse.Namespace) -> int:
+    if options.assignment not in ASSIGNMENTS and (said := complaints(maker(options.assignment))):
+        raise OSError("\n".join([*said, "Nothing was written."]))
     hand_out, *kept = write(assignment, options.out)
     print(f"Hand out {hand_out}")
     print("Keep", *kept)
@@ -144,15 +175,15 @@ def build(assignment, options: argparse.Namespace) -> int:
 
 def variant(options: argparse.Namespace, student: str):
     """The assignment with the numbers of one student."""
-    return ASSIGNMENTS[options.assignment](seed_for(options.seed, student))
+    return maker(options.assignment)(seed_for(options.seed, student))
 
 
-def grade(assignment, options: argparse.Namespace) -> int:
+def grade(assignment: Assignment, options: argparse.Namespace) -> int:
     with opened(options.submissions.resolve(strict=True)) as folder:
         return grade_folder(assignment, folder.resolve(), options)
 
 
-def grade_folder(assignment, folder: Path, options: argparse.Namespace) -> int:
+def grade_folder(assignment: Assignment, folder: Path, options: argparse.Namespace) -> int:
     out = options.out.resolve()
     if out.is_relative_to(folder):
         raise OSError(f"--out {options.out} must not lie among the submissions in {options.submissions}")
@@ -200,8 +231,8 @@ def grade_folder(assignment, folder: Path, options: argparse.Namespace) -> int:
     return finish(assignment, [known[each.student] for each in submissions], options)
 
 
-def give_back(assignment, options: argparse.Namespace) -> int:
-    folder = options.graded
+def give_back(make: Callable[[str], Assignment], options: argparse.Namespace) -> int:
+    assignment, folder = make("any"), options.graded
     known = {str(harmless(student)): graded for student, graded in results_in(folder, assignment.name).items()}
     results = [known[row["student"]] for row in read_rows(folder / "grades.csv") if row["student"] in known]
     if options.late:
@@ -238,7 +269,7 @@ def to_grade(submissions: list[Submission], known: dict[str, Graded], only: list
     return waiting
 
 
-def finish(assignment, results: list[Graded], options: argparse.Namespace) -> int:
+def finish(assignment: Assignment, results: list[Graded], options: argparse.Namespace) -> int:
     write_reports(assignment, results, options.out)
     failures = [graded for graded in results if graded.failure]
     for graded in failures:

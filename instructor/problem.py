@@ -54,6 +54,7 @@ class Problem:
         imports: what stands above the function, in the stub too.
         probe: if the answer cannot be compared as it is (a module): ``probe(answer, *case)`` runs in the worker and
             returns plain values, None for no answer. It is sent and handed out as source, so it imports what it needs.
+        start: the stub, if it is more than the solution's first lines and docstring.
     """
 
     task: str
@@ -64,6 +65,7 @@ class Problem:
     probe: Callable[..., Any] | None = None
     self_check: str = ""
     imports: str = ""
+    start: str = ""
 
     @property
     def name(self) -> str:
@@ -80,6 +82,8 @@ class Problem:
     @property
     def stub(self) -> str:
         """The solution's first lines and docstring, and ``...``."""
+        if self.start:
+            return self.start
         text = source(self.solution)
         docstring = ast.parse(text).body[0].body[0]
         return self._with_imports("\n".join([*text.splitlines()[: docstring.end_lineno], "    ..."]))
