@@ -229,9 +229,8 @@ def _constants(keys: list[Key]) -> list[str]:
     for part in keys[0].problem.parts:
         values = [each.get("value") for key in keys for each in key.expected.get(part.name, [])]
         if not part.objection and all(same(values[0], value) for value in values[1:]):
-            found.append(
-                f"{keys[0].problem.title}: every answer in {part.name!r} is {values[0]!r}: who always says that earns it."
-            )
+            where = f"{keys[0].problem.title}: every answer in {part.name!r}"
+            found.append(f"{where} is {values[0]!r}, so who always says that earns it.")
     return found
 
 
