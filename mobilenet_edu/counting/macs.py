@@ -44,8 +44,8 @@ def count_cost(model: nn.Module, input_size: tuple[int, int, int] | None = None,
     layer; a layer that is called twice counts twice, a complex product three times (Gauss). Biases, normalisation,
     activations, pooling, interpolation and element-wise products are no MACs. Elements are those that the counted
     operations multiply, as far as they depend on the input, and those that they write. Parameters are counted once
-    each, also where they are shared; those of a `torch.jit.freeze`d model, which are constants then, as it has merged
-    them. The model is left as it was: mode, attributes, gradients, buffers, random states.
+    each, also where they are shared; those of a model that `torch.jit.freeze` has frozen, which are constants then, as
+    it has merged them. The model is left as it was: mode, attributes, gradients, buffers, random states.
 
     Nothing is computed and no feature map allocated, unless the model's code asks for a value: then one real pass runs.
 
