@@ -30,6 +30,7 @@ from instructor.totals import LATE_NAME, RULE_NAME, changed_texts, late_rule, no
 from scripts.setup_cells import project, setup_cell
 
 SEED = "MOBILENET_EDU_SEED"
+WHY_NOT = "Most likely this system, or the container that it is, lets no program make user namespaces: see appendix E."
 WHICH = f"{', '.join(ASSIGNMENTS)}, or a notebook in which you have written one"
 EXAMPLES = ("a long secret", "the output of the first command", "SECRET")
 
@@ -195,8 +196,9 @@ def grade_folder(assignment: Assignment, folder: Path, options: argparse.Namespa
         try:
             check_sandbox(hidden)
         except SandboxError as error:
+            why = f" {WHY_NOT}" if "did not start" in str(error) else ""
             raise SandboxError(
-                f"{error}\nStudents' code is not run unprotected, unless --no-sandbox asks for it."
+                f"{error}{why}\nStudents' code is not run unprotected, unless --no-sandbox asks for it."
             ) from error
     delivered = find(folder, assignment.name, tuple(problem.name for problem in assignment.problems))
     submissions = delivered.submissions

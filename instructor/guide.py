@@ -129,6 +129,15 @@ def assignments() -> str:
     return table(("name", "about", "problems", "points by the grader", "points by hand"), lines)
 
 
+def weights() -> str:
+    """The share of each task in all hours at home that are not reading, in steps of five percent."""
+    total = sum(MINUTES_AT_HOME.values())
+    shares = {name: 5 * round(20 * minutes / total) for name, minutes in MINUTES_AT_HOME.items()}
+    shares["capstone"] += 100 - sum(shares.values())
+    lines = [(f"`{name}`", f"{MINUTES_AT_HOME[name] / 60:g}", f"{share} %") for name, share in shares.items()]
+    return table(("task", "hours", "weight"), [*lines, ("**in all**", f"**{total / 60:g}**", "**100 %**")])
+
+
 TABLES = {
     "lecture": lambda: plan(LECTURE),
     "lab": lambda: plan(LAB),
@@ -139,6 +148,7 @@ TABLES = {
         [(number, each["link"], each["minutes"], each["goals"]) for number, each in chapters().items()],
     ),
     "assignments": assignments,
+    "weights": weights,
     "exercises": lambda: table(HEADERS, rows()),
 }
 

@@ -24,8 +24,21 @@ inputs, and each part of a question earns its points all or nothing. An answer r
 dictionaries: `int(...)` and `.tolist()` make them of what NumPy and PyTorch compute. Helper functions and further cells
 are welcome. When the notebook is graded, there is no network, and a few seconds must be enough.
 
+**Assistants.** Ask whom or what you like what an error means or how an idea works, an AI assistant included, and say
+below your answers what you used it for. What you hand in you must be able to explain and to change: five minutes of
+questions about your own numbers follow.
+
 **Before you hand in**, restart and run all cells. Hand in the notebook itself, a file whose name ends in `.ipynb` (in
 Colab: *File*, *Download*)."""
+
+
+GUESS = """\
+## Before you start: a guess
+
+{} Do not compute it. Write down what you expect, and why in a few words; it is not graded, and you will be asked what
+became of it.
+
+*(your guess)*"""
 
 
 def check(function, arguments, expected, look=None):
@@ -73,6 +86,8 @@ def _notebook(assignment: Assignment, solved: bool) -> nbformat.NotebookNode:
         new_code_cell(setup_cell(None, project()), metadata={"instructor": {"check": True}}),
         new_code_cell(source(check), metadata={"instructor": {"check": True}}),
     ]
+    if assignment.talk:
+        cells.append(new_markdown_cell(GUESS.format(assignment.talk.prediction)))
     for problem in assignment.problems:
         parts = "; ".join(f"{part.name} ({part.points})" for part in problem.parts)
         cells.append(new_markdown_cell(f"{problem.task}\n\n*{problem.points} points: {parts}.*"))
@@ -137,7 +152,15 @@ def marking_scheme(assignment: Assignment) -> str:
         for (what, points), levels in zip(question.rubric, question.levels or [()] * len(question.rubric), strict=True):
             said = "".join(f"<br>{points - lost}: {level}" for lost, level in enumerate(levels))
             lines.append(f"| {what}{said} | {points} |")
+    if assignment.talk:
+        lines += ["", "## Five minutes with a student", "", *questions(assignment)]
     return "\n".join(lines) + "\n"
+
+
+def questions(assignment: Assignment) -> list[str]:
+    """The questions to ask, in Markdown, each with what a good answer says."""
+    asked = [f"Guessed before the work: *{assignment.talk.prediction}*", ""]
+    return asked + [f"{n}. {question} *{answer}*" for n, (question, answer) in enumerate(assignment.talk.questions, 1)]
 
 
 def write(assignment: Assignment, folder: Path) -> list[Path]:
@@ -161,8 +184,11 @@ def write(assignment: Assignment, folder: Path) -> list[Path]:
 
 
 def write_variants(make: Callable[[str], Assignment], students: list[str], folder: Path) -> list[Path]:
-    """Write a hand-out with numbers of their own for each student; its metadata say whose it is."""
-    paths = []
+    """Write a hand-out with numbers of their own for each student; its metadata say whose it is.
+
+    The questions to ask each of them go into one file, which is to keep.
+    """
+    paths, asked = [], []
     for student in students:
         assignment = make(student)
         notebook = student_notebook(assignment)
@@ -174,4 +200,9 @@ def write_variants(make: Callable[[str], Assignment], students: list[str], folde
         paths.append(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+        if assignment.talk:
+            asked += [f"## {student}", "", *questions(assignment), ""]
+    if asked:
+        name = f"{assignment.name}_questions.md"
+        (folder / name).write_text("\n".join([f"# {assignment.title}: questions", "", *asked]), encoding="utf-8")
     return paths

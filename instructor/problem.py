@@ -128,6 +128,19 @@ class ByHand:
 
 
 @dataclass(frozen=True)
+class Talk:
+    """What is said rather than typed.
+
+    Attributes:
+        prediction: a question that the student answers with a guess, before everything else.
+        questions: for five minutes with the student: (question, what a good answer says).
+    """
+
+    prediction: str
+    questions: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Assignment:
     """Problems for one hand-out, with the numbers of one class."""
 
@@ -137,6 +150,7 @@ class Assignment:
     problems: tuple[Problem, ...]
     by_hand: tuple[ByHand, ...] = ()
     packages: tuple[str, ...] = ()  # imported before a submission's time begins to count
+    talk: Talk | None = None
 
     @property
     def memory_mib(self) -> int:

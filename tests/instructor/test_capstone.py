@@ -66,7 +66,24 @@ def test_the_second_report_quotes_single_runs():
     assert f"take {', '.join(medians)} and {last}" in text
 
 
-@pytest.mark.parametrize("number", [1, 2])
+def test_the_third_report_quotes_its_measurements_and_calculations():
+    text = (FOLDER / "sample_report_3.md").read_text()
+    medians = MEASURED["median_ms"]
+    thin, full = NETWORKS["MobileNet 0.25"].cost.macs, NETWORKS["MobileNet 1.0"].cost.macs
+    for name, cells in rows(text).items():
+        cost = NETWORKS[name].cost
+        assert cells == [
+            f"{cost.macs / 1e6:.1f} M",
+            f"{cost.params / 1e6:.2f} M",
+            f"{medians[name]} ms",
+            f"{medians[name] / medians['MobileNet 0.25']:.1f}",
+        ]
+    assert f"{full / thin:.1f} times the MACs" in text
+    assert f"it takes {medians['MobileNet 0.5'] / medians['MobileNet 1.0']:.0%} of".replace("%", " %") in text
+    assert medians["MobileNet 0.25"] / medians["MobileNet 1.0"] == pytest.approx(1 / 5, abs=0.02)  # "a fifth"
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_the_marks_follow_the_rubric_and_add_up(number):
     guide = (FOLDER / "README.md").read_text()
     criteria = re.findall(r"^\| \*\*(.+?)\*\* \|", guide, re.MULTILINE)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 
 import pytest
-from classroom import SEED, hand_in, solved
+from classroom import ROOT, SEED, hand_in, needs_sandbox, solved
 
 from instructor import sandbox
 from instructor.__main__ import main
@@ -59,6 +61,21 @@ def test_a_bwrap_that_does_not_work_is_no_sandbox(tmp_path, monkeypatch, capsys)
     hand_in(tmp_path / "in", "Ann", solved())
     assert grade(tmp_path) == 1
     assert "did not start" in capsys.readouterr().err
+
+
+@needs_sandbox
+def test_a_machine_without_user_namespaces_is_no_sandbox_and_says_why(tmp_path):
+    hand_in(tmp_path / "in", "Ann", solved(extra=f"open({str(tmp_path / 'ran')!r}, 'w')"))
+    without = ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--disable-userns"]
+    arguments = ["grade", "costs", str(tmp_path / "in"), "--seed", SEED, "--out", str(tmp_path / "out")]
+    run = subprocess.run(
+        [*without, sys.executable, "-m", "instructor", *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    if "Unknown option --disable-userns" in run.stderr:
+        pytest.skip("this bwrap cannot forbid user namespaces")
+    assert run.returncode == 1
+    assert "lets no program make user namespaces: see appendix E" in run.stderr
+    assert not (tmp_path / "ran").exists()
 
 
 def test_grading_unprotected_has_to_be_asked_for(without_bwrap, tmp_path):

@@ -87,7 +87,20 @@ def test_a_plan_that_names_no_exercise_is_refused():
         guide.exercise(5, "nothing")
 
 
+def test_weights_follow_the_hours_and_add_up():
+    *tasks, total = rows("weights")
+    assert total[2].strip("*") == "100 %"
+    assert sum(int(row[2].removesuffix(" %")) for row in tasks) == 100
+    hours = {row[0].strip("`"): float(row[1]) for row in tasks}
+    assert {name: 60 * each for name, each in hours.items()} == guide.MINUTES_AT_HOME
+    share = {row[0].strip("`"): int(row[2].removesuffix(" %")) / 100 for row in tasks}
+    assert all(abs(share[name] - hours[name] / sum(hours.values())) < 0.04 for name in hours)
+
+
 def test_the_commands_on_the_page_are_commands():
-    commands = re.findall(r"^python -m instructor (.+)$", PAGE, re.MULTILINE)
-    assert [parser().parse_args(shlex.split(command)).assignment for command in commands] == ["costs", "costs"]
-    assert f"have {parser().parse_args(shlex.split(commands[1])).seconds} seconds" in PAGE
+    commands = re.findall(r"^python -m instructor (\w.+)$", PAGE, re.MULTILINE)
+    parsed = [parser().parse_args(shlex.split(command)) for command in commands]
+    assert [options.run.__name__ for options in parsed] == ["build", "grade", "give_back", "give_back", "check"]
+    assert {options.assignment for options in parsed[:-1]} == {"costs"}
+    assert (ROOT / parsed[-1].assignment).is_file()
+    assert f"have {parsed[1].seconds} seconds" in PAGE

@@ -17,8 +17,8 @@ from nbclient import NotebookClient
 
 from instructor.assignments import ASSIGNMENTS
 from instructor.grading import compare, sentence
-from instructor.notebooks import marking_scheme, solution_notebook, student_notebook, write
-from instructor.problem import Assignment, Problem, plain, source
+from instructor.notebooks import marking_scheme, solution_notebook, student_notebook, write, write_variants
+from instructor.problem import Assignment, Problem, plain, seed_for, source
 
 
 def run(notebook: nbformat.NotebookNode, capsys: pytest.CaptureFixture) -> str:
@@ -206,3 +206,30 @@ def test_the_plain_assignments_need_no_torch():
     script = "import sys; from instructor.notebooks import *; from instructor.assignments import ASSIGNMENTS as a;"
     script += "[student_notebook(a[n]('s')) for n in ('costs', 'budget')]; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_a_guess_comes_first_and_six_questions_follow_the_seed(name):
+    ann, bo = (ASSIGNMENTS[name](seed).talk for seed in ("ann", "bo"))
+    assert ann == ASSIGNMENTS[name]("ann").talk
+    assert ann.prediction != bo.prediction
+    assert len(ann.questions) == 6
+    for talk in (ann, bo):
+        assert all(question.endswith(("?", ".")) and answer.endswith(".") for question, answer in talk.questions)
+    assert sum(one != other for one, other in zip(ann.questions, bo.questions, strict=True)) >= 4
+    cells = [cell.source for cell in student_notebook(ASSIGNMENTS[name]("ann")).cells]
+    assert ann.prediction in cells[3]
+    assert not any(answer in cell for cell in cells for _, answer in ann.questions)
+    assert all(answer in marking_scheme(ASSIGNMENTS[name]("ann")) for _, answer in ann.questions)
+
+
+def test_the_questions_for_each_student_are_kept_in_one_file(tmp_path):
+    write_variants(lambda student: ASSIGNMENTS["costs"](seed_for(SEED, student)), ["Ann", "Bo"], tmp_path)
+    text = (tmp_path / "costs_questions.md").read_text()
+    for student in ("Ann", "Bo"):
+        assert f"## {student}\n" in text
+        assert ASSIGNMENTS["costs"](seed_for(SEED, student)).talk.prediction in text
+
+
+def test_the_hand_out_says_what_an_assistant_is_for():
+    assert "an AI assistant included" in student_notebook(ASSIGNMENTS["costs"](SEED)).cells[0].source
