@@ -10,13 +10,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from instructor.problem import Outcome, Part, source
-from instructor.sandbox import ANSWER_AT_MOST, Allowance, ForkedWorker, Sandbox, StoppedError, Worker
+from instructor.sandbox import ANSWER_AT_MOST, Allowance, ForkedWorker, Keeper, Sandbox, StoppedError, Worker
 from instructor.submissions import UnreadableError, printable
 
 if TYPE_CHECKING:
     from instructor.grading import Graded, Grader, Key, Verdict
 
 NOT_RUN = "Your notebook was stopped too often, the last time in code cell {}: it could not be run."
+NO_NOTEBOOK = "Your file is empty, or damaged, or not a notebook: does it open in Colab?"
 STOPS_AT_MOST = 8
 PATIENCE = 3  # after so many time-outs, what is left of a submission has a tenth of the time
 SLOW = 0.5  # seconds: a notebook whose cells take longer is run once for a problem, not once for each part
@@ -35,6 +36,7 @@ class Session:
     def __init__(self, grader: Grader, notebook: int, graded: Graded, again: bool = False) -> None:
         self.grader, self.notebook, self.graded, self.again = grader, notebook, graded, again
         self.sandbox: Sandbox | None = None
+        self.keeper: Keeper | None = None
         self.skip: list[int | list[int]] = []
         self.found: dict[str, list[tuple[int, bool]]] = {}
         self.checked: dict[str, int] = {}
@@ -44,8 +46,13 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.sandbox:
-            self.sandbox.close()
+        self._close()
+
+    def _close(self) -> None:
+        for each in (self.keeper, self.sandbox):
+            if each:
+                each.close()
+        self.keeper = self.sandbox = None
 
     @property
     def seconds(self) -> float:
@@ -63,22 +70,38 @@ class Session:
                 notebook=self.notebook,
                 stopping=stopping,
             )
-        if self.grader.sandboxed and not (self.sandbox and self.sandbox.is_alive()):
-            if self.sandbox:
-                self.sandbox.close()
-            self.sandbox = Sandbox(self.grader.hidden)
-        stock = self.grader.stock_with_pictures() if self.pictures else self.grader.stock
-        return ForkedWorker(stock, self.sandbox, assignment.memory_mib, self.notebook, stopping)
+        if not (self.keeper and self.keeper.is_alive()):
+            self.read()
+        return ForkedWorker(self.keeper, stopping)
 
-    def job(self, worker: Worker, **more: object) -> dict[str, Any]:
+    def read(self) -> None:
+        """Start a process that has read the notebook, for workers that need not do so.
+
+        Raises:
+            UnreadableError: it is no notebook.
+            StoppedError: reading it took too long, or all the memory.
+        """
+        memory_mib, stopping = self.grader.assignment.memory_mib, self.grader.stopping
+        self._close()
+        self.sandbox = Sandbox(self.grader.hidden) if self.grader.sandboxed else None
+        stock = self.grader.stock_with_pictures() if self.pictures else self.grader.stock
+        self.keeper = Keeper(stock, self.sandbox, memory_mib, self.notebook, stopping)
+        said = self.keeper.read(self.job(), self.seconds)
+        if said.get("pictures") is True:
+            self.pictures = True
+            return self.read()
+        if "ready" not in said:
+            raise UnreadableError(NO_NOTEBOOK)
+
+    def job(self, worker: Worker | None = None, **more: object) -> dict[str, Any]:
         assignment = self.grader.assignment
         return {
             "problems": [problem.name for problem in assignment.problems],
             "by_hand": [question.title for question in assignment.by_hand],
             "skip": self.skip,
             "setup": self.grader.setup,
-            "pictures": self.pictures or self.grader.stock is None,
-            **({} if worker.notebook is None else {"descriptor": worker.notebook}),
+            "pictures": self.pictures,
+            **({"descriptor": worker.notebook} if worker and worker.notebook is not None else {}),
             **more,
         }
 
@@ -90,18 +113,15 @@ class Session:
         What is said about its cells is fixed here, before the first hidden case: later it could tell one.
         """
         for _ in range(STOPS_AT_MOST):
-            with self.worker() as worker:
-                allowance = Allowance(worker, self.seconds)
-                try:
-                    loaded = worker.ask(self.job(worker, ours=self.grader.ours), allowance)
-                    if loaded.get("pictures") is True and not self.pictures:
-                        self.pictures = True
-                        continue
-                    self._read(loaded)
+            process: Worker | None = None
+            try:
+                with self.worker() as process:
+                    allowance = Allowance(process, self.seconds)
+                    self._read(process.ask(self.job(process, ours=self.grader.ours), allowance))
                     self.cost = allowance.used
                     return
-                except StoppedError as stopped:
-                    self._pass_over(worker, stopped)
+            except StoppedError as stopped:
+                self._pass_over(process or self.keeper, stopped)
         raise UnreadableError(NOT_RUN.format(self._last()))
 
     def _last(self) -> int:
@@ -123,7 +143,7 @@ class Session:
     def _read(self, loaded: dict[str, Any]) -> None:
         """Take what the worker says, as far as it can be true."""
         if "errors" not in loaded:
-            raise UnreadableError("Your file is empty, or damaged, or not a notebook: does it open in Colab?")
+            raise UnreadableError(NO_NOTEBOOK)
         self.graded.remarks += [
             text for number, error in pairs(loaded["errors"])[:20] if (text := about_error(number, error))
         ]

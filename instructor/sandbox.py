@@ -6,7 +6,8 @@ before it looks at the submission; and no system call that goes around them (`sy
 folder, the results, this package or your home.
 
 A worker that imports PyTorch takes more than a second to start. So a `Stock` imports it once for the class, and forks a
-worker for each part of each submission; the worker moves into its submission's own `Sandbox`.
+`Keeper` for each submission; that one moves into the submission's own `Sandbox`, reads the notebook once, and forks a
+worker for each part.
 """
 
 from __future__ import annotations
@@ -102,15 +103,20 @@ class Allowance:
 def clock(process: int) -> tuple[float, float]:
     """Seconds that a process has computed, and seconds that it has waited for a processor; zeros if it is gone."""
     try:
+        with open(f"/proc/{process}/schedstat", "rb", buffering=0) as file:  # of the process's only thread
+            computed, waited, _ = file.read().split()
+        return int(computed) / 1e9, int(waited) / 1e9
+    except (OSError, ValueError):  # it is gone, or this kernel does not tell
+        return clock_of_old(process)
+
+
+def clock_of_old(process: int) -> tuple[float, float]:
+    """The same of a kernel that does not tell how long a process waits; then a busy machine is given a lot."""
+    try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        computed = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), 0.95 * time.monotonic()
     except (OSError, IndexError, ValueError):
         return 0.0, 0.0
-    try:
-        waited = int(Path(f"/proc/{process}/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, IndexError, ValueError):  # not every kernel tells; then a busy machine is given a lot
-        waited = 0.95 * time.monotonic()
-    return computed, waited
 
 
 def family(process: int) -> list[int]:
@@ -210,8 +216,12 @@ class Worker:
             StoppedError: no reply came while ``seconds`` lasted, or none that can be read.
         """
         allowance = seconds if isinstance(seconds, Allowance) else Allowance(self, seconds)
+        return self._reply(self._lines(json.dumps(message).encode() + b"\n", allowance, at_most))
+
+    def _reply(self, lines: Iterator[bytes]) -> dict[str, Any]:
+        """The first of these lines that is no report of progress."""
         try:
-            for line in self._lines(json.dumps(message).encode() + b"\n", allowance, at_most):
+            for line in lines:
                 reply = json.loads(line)
                 if type(reply) is not dict:
                     break
@@ -224,14 +234,15 @@ class Worker:
 
     def _lines(self, message: bytes, allowance: Allowance, at_most: int) -> Iterator[bytes]:
         """Send a message while there is room, and yield each line that comes back."""
-        self.poll.register(self.requests, select.POLLOUT)
+        if message:
+            self.poll.register(self.requests, select.POLLOUT)
         while True:
             while (end := self.received.find(b"\n")) >= 0:
                 line = bytes(self.received[:end])
                 del self.received[: end + 1]
                 yield line
                 # A worker that reports progress for ever is not at its end, but its time can be.
-                if allowance.is_spent():
+                if time.monotonic() - allowance.last > TICK and allowance.is_spent():
                     raise self._too_long()
             if len(self.received) > at_most:
                 raise ValueError("too long")
@@ -266,24 +277,24 @@ class Worker:
 
 
 class ForkedWorker(Worker):
-    """A worker that a `Stock` forked; in ``sandbox``, or without one."""
+    """A worker that a `Keeper` forked."""
 
-    def __init__(
-        self, stock: Stock, sandbox: Sandbox | None, memory_mib: int, notebook: int | None, stopping: threading.Event
-    ) -> None:
-        self.notebook = None  # the worker has its own descriptor
+    def __init__(self, keeper: Keeper, stopping: threading.Event | None = None) -> None:
+        self.notebook = None  # the keeper has read it
         self._reset(stopping)
         read, self.requests = os.pipe()
         self.replies, write = os.pipe()
-        order = {"sandbox": sandbox and sandbox.first, "memory_mib": memory_mib}
-        order["refusals"] = base64.b64encode(refusals()).decode() if sandbox else ""
-        self.number, self.handle = 0, -1
         self._listen()
         try:
-            stock.fork(order, [read, write, *([] if notebook is None else [notebook])])
+            keeper.fork([read, write])
         finally:
             os.close(read)
             os.close(write)
+        self._meet()
+
+    def _meet(self) -> None:
+        """Wait for the process's first words, its number."""
+        self.number, self.handle = 0, -1
         try:
             started = next(self._lines(b"", Allowance(self, START_AT_MOST), ANSWER_AT_MOST), b"{}")
             self.number = json.loads(started)["process"]
@@ -307,8 +318,52 @@ class ForkedWorker(Worker):
                 signal.pidfd_send_signal(self.handle, signal.SIGKILL)
 
 
+class Keeper(ForkedWorker):
+    """A process that a `Stock` forked for one submission; in ``sandbox``, or without one. It runs nothing of it."""
+
+    def __init__(
+        self,
+        stock: Stock,
+        sandbox: Sandbox | None,
+        memory_mib: int,
+        notebook: int | None = None,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        self.notebook = None
+        self._reset(stopping)
+        self.orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.requests, self.replies = self.orders.fileno(), os.dup(self.orders.fileno())
+        self._listen()
+        order = {"sandbox": sandbox and sandbox.first, "memory_mib": memory_mib}
+        order["refusals"] = base64.b64encode(refusals()).decode() if sandbox else ""
+        with theirs:
+            stock.fork(order, [theirs.fileno(), *([] if notebook is None else [notebook])])
+        self._meet()
+        self.sandbox = sandbox
+
+    def read(self, job: dict[str, Any] | None, seconds: float) -> dict[str, Any]:
+        """Wait until it has read the notebook, and translated it into Python."""
+        message = b"" if job is None else json.dumps(job).encode()
+        return self._reply(self._lines(message, Allowance(self, seconds), ANSWER_AT_MOST))
+
+    def fork(self, descriptors: list[int]) -> None:
+        try:
+            socket.send_fds(self.orders, [b"fork"], descriptors)
+        except OSError as error:
+            raise SandboxError("The process that starts workers for a submission is gone.") from error
+
+    def is_alive(self) -> bool:
+        """Whether it can fork: it is there, and so is the first process of its sandbox."""
+        return not select.select([self.handle], [], [], 0)[0] and (self.sandbox is None or self.sandbox.is_alive())
+
+    def close(self) -> None:
+        self.requests = -1  # closed with the socket
+        super().close()
+        self.orders.close()
+
+
 class Stock:
-    """A process that has imported what takes long and forks workers. None of a student's code runs in it."""
+    """A process that has imported what takes long and forks keepers. None of a student's code runs in it."""
 
     def __init__(self, packages: tuple[str, ...], helpful: tuple[str, ...] = HELPFUL) -> None:
         self.lock = threading.Lock()
@@ -528,8 +583,10 @@ def probing(hidden: tuple[Path, ...], stock: Stock | None) -> Iterator[Worker]:
         return
     sandbox = Sandbox(hidden)
     try:
-        with ForkedWorker(stock, sandbox, 1024, None, threading.Event()) as worker:
-            yield worker
+        with Keeper(stock, sandbox, 1024) as keeper:
+            keeper.read(None, START_AT_MOST)
+            with ForkedWorker(keeper) as worker:
+                yield worker
     finally:
         sandbox.close()
 

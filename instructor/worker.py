@@ -6,8 +6,9 @@ reference, no other case than the one that is asked, no grade. A student who tak
 another way, and that is all: the parent compares what arrives.
 
 ``worker.py`` is one such process. ``worker.py stock`` is a process that imports what takes long, once for a class, and
-forks: each of its children walks into the sandbox that it is told, gives up what an answer does not need, and serves.
-No student's code ever runs in the one that forks.
+forks a keeper for each submission. A keeper walks into the sandbox that it is told, gives up what an answer does not
+need, reads the notebook, and forks a worker for each part. No student's code ever runs in those that fork: a keeper
+translates it and leaves it alone.
 """
 
 import ast
@@ -33,7 +34,8 @@ NOBODY = 65534
 TEXT_AT_MOST = 20_000  # characters: a picture that was pasted into the text is not read out
 NOTEBOOK_AT_MOST = 100 * 2**20  # bytes, outputs included
 REMARKS_AT_MOST = 20
-REQUESTS, REPLIES, NOTEBOOK = 3, 4, 5  # the descriptors of a child
+REQUESTS, REPLIES = 3, 4  # the descriptors of a worker
+ORDERS, NOTEBOOK = 3, 4  # those of a keeper
 NAMESPACES = ("ipc", "uts", "net", "cgroup", "pid", "mnt")  # the last takes /proc away
 # Cells whose body is not Python, or is not run
 FOREIGN = {"bash", "sh", "shell", "script", "cmd", "system", "sx", "html", "HTML", "javascript", "js", "latex", "svg"}
@@ -51,7 +53,8 @@ def main() -> None:
     sys.path += settings["paths"]
     for package in settings["packages"]:
         importlib.import_module(package)  # takes seconds, which are not the student's
-    confine(settings["memory_mib"], settings["sandboxed"])
+    confine(mapped() + settings["memory_mib"] * 2**20, settings["sandboxed"])
+    be_alone()
     replies.write('{"ready": true}\n')
     serve(requests, replies)
 
@@ -63,17 +66,19 @@ def be_quiet() -> None:
         os.dup2(nothing, descriptor)
 
 
-def confine(memory_mib: int, sandboxed: bool) -> None:
-    """Give up everything that an answer does not need; none of it can be taken back."""
+def mapped() -> int:
+    """Bytes that this process maps: what our own imports take."""
     with open("/proc/self/statm") if os.path.exists("/proc/self/statm") else io.StringIO("0") as file:
-        mapped = int(file.read().split()[0]) * resource.getpagesize()  # what our own imports take
-    memory = mapped + memory_mib * 2**20
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def confine(memory: int, sandboxed: bool) -> None:
+    """Give up everything that an answer does not need; none of it can be taken back."""
     for limit, most in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_FSIZE, 0),  # no file grows, wherever it is
         (resource.RLIMIT_NOFILE, 64),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NPROC, 0),  # no new process, no thread
     ):
         resource.setrlimit(limit, (most, most))
     if sandboxed and os.getuid() == 0:  # root may do too much: the kernel does not even count its processes
@@ -82,11 +87,16 @@ def confine(memory_mib: int, sandboxed: bool) -> None:
         os.setuid(NOBODY)
 
 
+def be_alone() -> None:
+    """From now on there is no new process, no thread."""
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+
 # Forking ----------------------------------------------------------------------------------------------------------
 
 
 def stock() -> None:
-    """Import what the first message says; then fork a worker for each further one, until nobody is left to ask."""
+    """Import what the first message says; then fork a keeper for each further one, until nobody is left to ask."""
     orders = socket.socket(fileno=os.dup(0))
     be_quiet()
     settings = json.loads(orders.recv(2**16))
@@ -98,49 +108,112 @@ def stock() -> None:
             importlib.import_module(package)
         except ImportError:
             continue
+    warm_up()
     os.environ.pop("MPLCONFIGDIR", None)
     gc.collect()
     gc.freeze()  # what is here is here to stay: no child need look through it, and copy it by doing so
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a child
     orders.send(b"ready")
     while True:
-        message, descriptors, _, _ = socket.recv_fds(orders, 2**16, 3)
+        message, descriptors, _, _ = socket.recv_fds(orders, 2**16, 2)
         if not message:
             return
         if os.fork() == 0:
-            be_a_worker(json.loads(message), descriptors)
+            live(be_a_keeper, json.loads(message), descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def be_a_worker(order: dict, descriptors: list[int]) -> None:
+def warm_up() -> None:
+    """Let PyTorch, if it is here, make its first convolution now: every child's would take as long."""
+    if torch := sys.modules.get("torch"):
+        layers = torch.nn.Sequential(torch.nn.Conv2d(2, 2, 3, groups=2), torch.nn.BatchNorm2d(2), torch.nn.ReLU())
+        layers.append(torch.nn.Conv2d(2, 3, 1))
+        layers(torch.rand(1, 2, 5, 5)).sum().item()
+
+
+def live(life, *arguments) -> None:
     """The life of a child; it does not return."""
     try:
-        for place, descriptor in enumerate(descriptors, 100):
-            os.dup2(descriptor, place)
-        os.closerange(3, 100)
-        for place in range(len(descriptors)):
-            os.dup2(100 + place, REQUESTS + place)
-        os.closerange(REQUESTS + len(descriptors), 1024)
-        if order["sandbox"]:
-            enter(order["sandbox"])
-            if child := os.fork():  # only a child is in the new namespace of processes
-                os.write(REPLIES, b'{"process": %d}\n' % child)
-                os._exit(0)
-        else:
-            os.write(REPLIES, b'{"process": %d}\n' % os.getpid())
-        os.setsid()
-        os.chdir("/")
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        confine(order["memory_mib"], bool(order["sandbox"]))
-        if order["sandbox"]:
-            seal(base64.b64decode(order["refusals"]))
-        else:
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # ends with the process that forked it
-        requests, replies = os.fdopen(REQUESTS), os.fdopen(REPLIES, "w", buffering=1)
-        serve(requests, replies)
+        life(*arguments)
     finally:
         os._exit(0)
+
+
+def keep_only(descriptors: list[int]) -> None:
+    """Close all other descriptors but the first three, and number these from 3."""
+    for place, descriptor in enumerate(descriptors, 40):  # there may be 64
+        os.dup2(descriptor, place)
+    os.closerange(3, 40)
+    for place in range(len(descriptors)):
+        os.dup2(40 + place, 3 + place)
+    os.closerange(3 + len(descriptors), 1024)
+
+
+def be_a_keeper(order: dict, descriptors: list[int]) -> None:
+    """Read the notebook in the sandbox, and fork a worker for each order."""
+    keep_only(descriptors)
+    orders = socket.socket(fileno=ORDERS)
+    os.setsid()
+    memory = mapped() + order["memory_mib"] * 2**20  # the sandbox has no /proc that could tell
+    os.write(ORDERS, b'{"process": %d}\n' % os.getpid())
+    if order["sandbox"]:
+        enter(order["sandbox"])
+    os.chdir("/")
+    confine(memory, bool(order["sandbox"]))
+    if order["sandbox"]:
+        seal(base64.b64decode(order["refusals"]))
+    else:
+        end_with_parent()
+    notebook = read_early(orders) if len(descriptors) > 1 else None
+    gc.collect()
+    gc.freeze()
+    os.write(ORDERS, b'{"ready": true}\n')
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(orders, 16, 2)
+        if not message:
+            return
+        if (child := os.fork()) == 0:
+            live(be_a_worker, notebook, bool(order["sandbox"]), descriptors)
+        os.write(descriptors[1], b'{"process": %d}\n' % child)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def read_early(orders: socket.socket) -> "Notebook | None":
+    """The notebook with its cells translated, once for all workers, as far as there is one."""
+    job = json.loads(orders.recv(2**16))
+
+    def progress(**message: object) -> None:
+        orders.send(json.dumps(message).encode() + b"\n")
+
+    try:
+        notebook = Notebook(content_of(job))
+    except UNREADABLE:
+        progress(not_a_notebook=True)
+        sys.exit()
+    if not job["pictures"] and any(PICTURES.search(cell.source) for cell in notebook.code):
+        progress(pictures=True)  # in a worker that has imported them, they take no time
+        sys.exit()
+    for index, cell in enumerate(notebook.code):
+        if index not in job["skip"]:
+            progress(cell=index)
+            cell.translate(index, notebook.version)
+    return notebook
+
+
+def be_a_worker(notebook: "Notebook | None", sandboxed: bool, descriptors: list[int]) -> None:
+    keep_only(descriptors)
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    be_alone()
+    if not sandboxed:
+        end_with_parent()
+    serve(os.fdopen(REQUESTS), os.fdopen(REPLIES, "w", buffering=1), notebook)
+
+
+def end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def enter(process: int) -> None:
@@ -195,26 +268,25 @@ def seal(program: bytes) -> None:
 # Serving ----------------------------------------------------------------------------------------------------------
 
 
-def serve(requests, replies) -> None:
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError, OSError, RuntimeError)
+
+
+def serve(requests, replies, notebook: "Notebook | None" = None) -> None:
     def reply(**message: object) -> None:
         replies.write(json.dumps(message) + "\n")
 
     job = json.loads(requests.readline())
     try:
-        notebook = Notebook(content_of(job))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError, OSError, RuntimeError):
+        notebook = notebook or Notebook(content_of(job))
+    except UNREADABLE:
         reply(not_a_notebook=True)
-        return
-    if job.get("pictures") is False and any(PICTURES.search(cell.source) for cell in notebook.code):
-        reply(pictures=True)  # in a worker that has imported them, they take no time
         return
     run = Run(notebook, job, reply)
     run.everything()
     reply(**run.report())
     answers = run.answers()
-    for line in requests:
-        request = json.loads(line)
-        replies.write(call(answers.get(request["problem"]), request) + "\n")
+    for request in map(json.loads, requests):  # and no variable that holds a line
+        replies.write(call(answers, request) + "\n")
 
 
 def content_of(job: dict) -> str:
@@ -275,7 +347,49 @@ class Cell:
         self.by_hand = about.get("by_hand")
         self.is_check = bool(about.get("check"))
         self.is_python = True  # until reading it fails
-        self.body: list[ast.stmt] = []
+        self.error: list = []
+        self.steps: list[Step] | None = None  # until it is read
+
+    def translate(self, index: int, version: object) -> None:
+        """Make Python of it; nothing of it runs."""
+        self.steps = []
+        try:
+            body = statements(self.source, f"cell {index + 1}")
+        except SyntaxError as error:
+            self.is_python = False
+            self.error = ["SyntaxError", error.lineno, newer(self.source, error, version)]
+            return
+        except (ValueError, RecursionError, MemoryError) as error:
+            self.error = [type(error).__name__, 0, False]
+            return
+        self.steps = [Step(several) for several in grouped(body)]
+
+
+class Step:
+    """A statement, or several that cannot fail, ready to be run.
+
+    Attributes:
+        line: where it begins.
+        name: of the function or class that it defines.
+        checked: the function that it calls the hand-out's `check` for.
+        is_quick: nobody needs to know that it begins.
+        code: None if it cannot be compiled; running it says why.
+    """
+
+    def __init__(self, several: list[ast.stmt]) -> None:
+        self.several, first = several, several[0]
+        self.line, self.name = first.lineno, getattr(first, "name", None)
+        self.checked, self.is_quick, self.is_stub = checks(first), is_quick(first), is_stub(first)
+        try:
+            self.code = self.compiled()
+        except Exception:
+            self.code = None
+
+    def compiled(self) -> types.CodeType:
+        return compile(ast.Module(self.several, []), "cell", "exec")
+
+    def run(self, namespace: dict) -> None:
+        exec(self.code or self.compiled(), namespace)
 
 
 # Reading a cell ---------------------------------------------------------------------------------------------------
@@ -409,7 +523,7 @@ class Run:
         self.errors: dict[int, list] = {}  # the first of each cell: class, line, perhaps newer syntax
         self.found: dict[str, list[tuple[int, object]]] = {name: [] for name in job["problems"]}
         self.checked: dict[str, int] = {}
-        self.again: list[tuple[int, ast.stmt]] = []
+        self.again: list[tuple[int, Step]] = []
         self.kept: dict | None = None
         submission = types.ModuleType("__main__")
         self.namespace = submission.__dict__
@@ -426,47 +540,47 @@ class Run:
                 self.kept = dict(self.namespace)
         # A cell that needs one further down fails first; so what failed gets a second chance.
         again, self.again = self.again, []
-        self.errors = {index: error for index, error in self.errors.items() if error[0] == "SyntaxError"}
-        for index, statement in again:
-            self.run_statement(index, statement)
+        self.errors = {index: cell.error for index, cell in enumerate(self.notebook.code) if cell.error}
+        for index, step in again:
+            self.run_step(index, step)
             self.keep()
 
     def run_cell(self, index: int, cell: Cell) -> None:
         if index in self.skip or cell.source == self.job.get("setup"):
             return
-        self.reply(cell=index)
-        try:
-            cell.body = statements(cell.source, f"cell {index + 1}")
-        except SyntaxError as error:
-            cell.is_python = False
-            self.errors[index] = ["SyntaxError", error.lineno, newer(cell.source, error, self.notebook.version)]
-        except (ValueError, RecursionError, MemoryError) as error:
-            self.errors[index] = [type(error).__name__, 0, False]
-        for several in grouped(cell.body):
-            statement = several[0]
-            if name := checks(statement):
-                self.checked[name] = index
-            if cell.is_check and (checks(statement) or getattr(statement, "name", "") == "check"):
+        self.progress(cell=index)
+        if cell.steps is None:
+            cell.translate(index, self.notebook.version)
+        if cell.error:
+            self.errors[index] = cell.error
+        for step in cell.steps:
+            if step.checked:
+                self.checked[step.checked] = index
+            if cell.is_check and (step.checked or step.name == "check"):
                 continue  # our own, which only prints
-            self.run_statement(index, *several)
+            self.run_step(index, step)
         self.keep()
 
-    def run_statement(self, index: int, statement: ast.stmt, *more: ast.stmt) -> None:
-        """Run it, with more of its kind that cannot fail, and note which answers it gives."""
-        if (index, statement.lineno) in self.skip:
+    def progress(self, **place: int) -> None:
+        """Say where it is, for the case that it does not come back; who asks for an answer knows already."""
+        if not self.job.get("problem"):
+            self.reply(**place)
+
+    def run_step(self, index: int, step: Step) -> None:
+        """Run it and note which answers it gives."""
+        if (index, step.line) in self.skip:
             return
-        name = getattr(statement, "name", None)
-        stub = name in self.problems and is_stub(statement)
-        if stub and name in self.namespace:
+        stub = step.is_stub and step.name in self.problems
+        if stub and step.name in self.namespace:
             return  # a copy of the question does not undo an answer
-        if not is_quick(statement):
-            self.reply(cell=index, line=statement.lineno)
+        if not step.is_quick:
+            self.progress(cell=index, line=step.line)
         before = {problem: self.namespace.get(problem) for problem in self.problems}
         try:
-            exec(compile(ast.Module([statement, *more], []), "cell", "exec"), self.namespace)
+            step.run(self.namespace)
         except BaseException as error:
-            self.errors.setdefault(index, [kind_of(error), statement.lineno, False])
-            self.again.append((index, statement))
+            self.errors.setdefault(index, [kind_of(error), step.line, False])
+            self.again.append((index, step))
         for problem, old in before.items():
             new = self.namespace.get(problem)
             if new is not None and new is not old and not stub:
@@ -569,17 +683,13 @@ def is_prose(cell: Cell) -> bool:
 # Answering --------------------------------------------------------------------------------------------------------
 
 
-def call(answer: object, request: dict) -> str:
+def call(answers: dict[str, object], request: dict) -> str:
     """The reply to one call, as a line of JSON: a value, an error's name, or that there is no (plain) one."""
+    answer = answers.get(request["problem"])
     if answer is None:
         return json.dumps({"missing": True})
     try:
-        if request["probe"]:
-            namespace: dict = {}
-            exec(request["probe"], namespace)
-            value = namespace[request["probe_name"]](answer, *request["arguments"])
-        else:
-            value = answer(*request["arguments"])
+        value = look(answer, request)
         if value is ...:
             value = None
     except BaseException as error:
@@ -589,6 +699,23 @@ def call(answer: object, request: dict) -> str:
         return json.dumps({"value": value})
     except BaseException:
         return json.dumps({"unreadable": type(value).__module__.partition(".")[0]})
+
+
+def look(answer: object, request: dict) -> object:
+    """What the answer gives. What only a probe may know is in no variable any more when the answer runs."""
+    arguments = request.pop("arguments")
+    if not request["probe"]:
+        return answer(*arguments)
+    namespace: dict = {}
+    exec(request["probe"], namespace)
+    hand_over = [answer, *arguments]
+    del arguments
+    return namespace[request["probe_name"]](*taken(hand_over))
+
+
+def taken(values: list) -> Iterator:
+    while values:
+        yield values.pop(0)
 
 
 if __name__ == "__main__":
