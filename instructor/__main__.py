@@ -180,6 +180,8 @@ def variant(options: argparse.Namespace, student: str):
 
 
 def grade(assignment: Assignment, options: argparse.Namespace) -> int:
+    # Read when PyTorch is imported for the key: for such small layers, several threads mostly wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     with opened(options.submissions.resolve(strict=True)) as folder:
         return grade_folder(assignment, folder.resolve(), options)
 
