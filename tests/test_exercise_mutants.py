@@ -122,7 +122,6 @@ HARMLESS = {
     "choose_network": ["line 15: Gt -> GtE"],  # no two are equally accurate
     "run_by_run": ["line 9: Eq -> NotEq"],  # the pairs of the other network are the same
     "largest_batch": ["line 3: 0 - 1", "line 6: 0 - 1"],
-    "frozen": ["line 8: without `super().train(mode)`", "line 8: not True"],  # the head has no mode
     "rounded_width": ["line 5: Lt -> LtE"],  # no width is nine tenths of itself
     "chance_to_survive": ["line 8: 1 + 1"],  # adds comb(n, n + 1), which is 0
 }

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
-from mobilenet_edu.exercises._noticing import Slip, Try, mended, noticed, returns_nothing
+from mobilenet_edu.exercises._mending import Slip, changed_solution, mended_in_one_place
+from mobilenet_edu.exercises._noticing import Try, mended, noticed, returns_nothing
 from mobilenet_edu.exercises._plain import plain, remark
 from mobilenet_edu.exercises._running import CappedOutput, OutOfTime, describe, has_hole, within
 from mobilenet_edu.exercises._values import change, difference, is_network, kind_of, same, show, wrong_type
@@ -172,7 +173,7 @@ class Exercise:
 
         failure = within(self.seconds, run, printed)
         if failure:
-            verdict = self._failed(answer, failure, tried, f"call {len(tried)} of {len(trials)}")
+            verdict = self._failed(answer, failure, trials, tried)
         else:
             verdict = self._compared(answer, trials, bool(printed.text))
         return Verdict(verdict.outcome, printed.report() + verdict.text, verdict.mistake)
@@ -200,8 +201,10 @@ class Exercise:
         elif not same(trial.expected, trial.got):
             trial.complaint = difference(trial.expected, trial.got, self.unit)
 
-    def _failed(self, answer: Callable[..., Any], failure: BaseException, tried: list[_Trial], which: str) -> Verdict:
-        call = self._call(tried[-1].case)
+    def _failed(
+        self, answer: Callable[..., Any], failure: BaseException, trials: list[_Trial], tried: list[_Trial]
+    ) -> Verdict:
+        call, which = self._call(tried[-1].case), f"call {len(tried)} of {len(trials)}"
         if isinstance(failure, OutOfTime):
             text = _filled(f"Timed out after {failure}, in {which}. Does a loop never end, or run far too often?")
             return Verdict("timed out", f"{text}\n{call}")
@@ -211,7 +214,15 @@ class Exercise:
         for mistake in self.mistakes:
             if self._fails_alike(mistake, tried, failure):
                 return Verdict("error", f"{_filled(f'Not yet. {mistake.sentence}')}\n  {said}\n{call}", mistake.name)
+        slip = self._mended_failure(answer, trials, tried[-1])
+        if slip:
+            return Verdict("error", f"{_filled(f'Not yet. {slip.sentence}')}\n  {said}\n{call}", slip.name)
         return Verdict("error", f"Error: {said}\n{call}")
+
+    def _mended_failure(self, answer: Callable[..., Any], trials: list[_Trial], failing: _Trial) -> Slip | None:
+        found: list[Slip | None] = [None]
+        within(self.seconds, lambda restart: found.append(self._mended(answer, trials, failing)), CappedOutput())
+        return found[-1]
 
     def _fails_alike(self, mistake: Mistake, tried: list[_Trial], failure: BaseException) -> bool:
         """Whether a mistake ends with the same exception in the same call, and gives the same before it."""
@@ -252,23 +263,46 @@ class Exercise:
         found: list[Slip | None] = []
 
         def look(restart: Callable[[], None]) -> None:
-            found.append(noticed(answer, names, tries, self.covers, compare=self.judge is None))
+            used = [name for name in names if name in self.reference.__code__.co_varnames]
+            found.append(noticed(answer, used, tries, self.covers, compare=self.judge is None))
             restart()
-            found.append(mended(answer, names, self._is_right))
+            found.append(self._mended(answer, trials, failing))
+            if not any(each and each.name for each in found) and self.judge is None:
+                restart()
+                found.append(self._as_a_changed_solution(trials, failing))
 
         within(self.seconds, look, CappedOutput())
         return next((each for each in reversed(found) if each), None)
 
-    def _is_right(self, answer: Callable[..., Any]) -> bool:
-        """Whether an answer is right in every case; False if it fails."""
+    def _mended(self, answer: Callable[..., Any], trials: list[_Trial], failing: _Trial) -> Slip | None:
+        """One change with which the answer would be right; the case that failed is tried first."""
+        names = list(inspect.signature(self.reference).parameters)
+        ordered = [failing, *trials]  # all of them in their order, since a judge may compare one with the next
+
+        def right(other: Callable[..., Any]) -> bool:
+            return all(self._passes(other, trial) for trial in ordered)
+
+        slip = mended(answer, names, right)
+        return slip or mended_in_one_place(answer, names, _words(trials), right)
+
+    def _as_a_changed_solution(self, trials: list[_Trial], failing: _Trial) -> Slip | None:
+        """One change with which the solution gives what the answer gave; the case that failed is tried first."""
+        names = list(inspect.signature(self.reference).parameters)
+        ordered = [failing, *(trial for trial in trials if trial is not failing)]
+
+        def alike(other: Callable[..., Any]) -> bool:
+            return all(same(self._observed(other, trial), trial.got) for trial in ordered)
+
+        return changed_solution(self.reference, names, _words(trials), alike)
+
+    def _passes(self, answer: Callable[..., Any], known: _Trial) -> bool:
+        """Whether an answer is right in one case; False if it fails."""
+        trial = _Trial(known.case, known.right, known.expected)
         try:
-            for trial in self._trials():
-                self._try(answer, trial)
-                if trial.complaint or trial.changed:
-                    return False
+            self._try(answer, trial)
         except Exception:
             return False
-        return True
+        return not trial.complaint and not trial.changed
 
     def _told(self, slip: Slip | None, failing: _Trial) -> Verdict:
         complaint = [_filled(line, indent="  ") for line in failing.complaint.splitlines()]
@@ -356,6 +390,13 @@ def _names(code: Any, function: Any, seen: frozenset[str] = frozenset()) -> set[
         if inspect.isfunction(other) and other.__module__ == function.__module__:
             names |= _names(other.__code__, other, seen | names)
     return names
+
+
+def _words(trials: list[_Trial]) -> list[str]:
+    """The texts that right answers are or hold, if they are few."""
+    parts = [part for each in trials for part in (each.right if type(each.right) in (tuple, list) else [each.right])]
+    words = list(dict.fromkeys(part for part in parts if type(part) is str))
+    return words if len(words) <= 6 else []
 
 
 def _filled(text: str, indent: str = "") -> str:

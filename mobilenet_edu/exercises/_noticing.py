@@ -7,27 +7,19 @@ sentence only says what the cases show.
 from __future__ import annotations
 
 import ast
-import inspect
 import math
 import sys
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
 from typing import Any, NamedTuple
 
+from mobilenet_edu.exercises._mending import Slip, compiled, tree_of
 from mobilenet_edu.exercises._plain import plain
 from mobilenet_edu.exercises._values import same, show
 
 IN_PLACE = ("sort", "append", "extend", "insert", "reverse", "shuffle")
 ORDINALS = ("first", "second", "third", "fourth")
-
-
-class Slip(NamedTuple):
-    """What an answer did: a name if it is proved, and a sentence."""
-
-    name: str | None
-    sentence: str
 
 
 class Try(NamedTuple):
@@ -41,7 +33,7 @@ class Try(NamedTuple):
 
 def returns_nothing(answer: Callable[..., Any], printed: bool) -> Slip | None:
     """Why an answer gives None, if its source tells."""
-    method = _in_place(_tree(answer))
+    method = _in_place(tree_of(answer))
     if method:
         other = "; `sorted(...)` gives a new list" if method == "sort" else ""
         return Slip(
@@ -122,23 +114,12 @@ class _Parentheses(ast.NodeTransformer):
 
 
 def _with_parentheses(answer: Callable[..., Any]) -> Callable[..., Any] | None:
-    tree, mend = _tree(answer), _Parentheses()
+    tree, mend = tree_of(answer), _Parentheses()
     if tree is None or not isinstance(tree.body[0], ast.FunctionDef) or getattr(answer, "__closure__", None):
         return None
     tree.body[0].decorator_list = []
-    tree = ast.fix_missing_locations(mend.visit(tree))
-    if not mend.changed:
-        return None
-    namespace = dict(answer.__globals__)
-    exec(compile(tree, "<mended>", "exec"), namespace)
-    return namespace[tree.body[0].name]
-
-
-def _tree(answer: Callable[..., Any]) -> ast.Module | None:
-    try:
-        return ast.parse(textwrap.dedent(inspect.getsource(answer)))
-    except Exception:  # no file and no cell, or a piece of a line
-        return None
+    tree = mend.visit(tree)
+    return compiled(answer, tree) if mend.changed else None
 
 
 def noticed(
@@ -149,9 +130,11 @@ def noticed(
     compare: bool,
 ) -> Slip | None:
     """What the cases show, the most telling first, or None. ``compare`` if no more than one answer is right."""
-    for look in (_whole_cost, _as_text, _parts, _entries, _numbers, _tensors) if compare else ():
+    for name, look in LOOKS.items() if compare else ():
         if sentence := look(tries):
-            return Slip(None, sentence)
+            return Slip(name, sentence)
+    if compare and (sentence := _half_right(tries)):
+        return Slip(None, sentence)
     never = _never_used(answer, names)
     sentence = _shared(tries, covers)
     if never:
@@ -188,7 +171,7 @@ def _as_text(tries: list[Try]) -> str:
 
 
 def _parts(tries: list[Try]) -> str:
-    """Of a pair, or three: which parts are right."""
+    """Of a pair, or three: whether a part lacks, or only the order is wrong."""
     count = len(tries[0].expected) if type(tries[0].expected) is tuple else 0
     if not 2 <= count <= 4 or any(len(each.expected) != count for each in tries):
         return ""
@@ -197,6 +180,14 @@ def _parts(tries: list[Try]) -> str:
             return f"You returned only the {ORDINALS[i]} of {'the two' if count == 2 else count}."
     if _all(tries, lambda expected, got: _equal(expected, tuple(got)[::-1])):
         return "The parts of your answer are right, in the opposite order."
+    return ""
+
+
+def _half_right(tries: list[Try]) -> str:
+    """Of a pair, or three: which parts are right in every case."""
+    count = len(tries[0].expected) if type(tries[0].expected) is tuple else 0
+    if not 2 <= count <= 4 or any(len(each.expected) != count for each in tries):
+        return ""
     if not _all(tries, lambda expected, got: len(got) == count):
         return ""
     right = [i for i in range(count) if _all(tries, lambda expected, got, i=i: _equal(expected[i], got[i]))]
@@ -272,8 +263,18 @@ def _tensors(tries: list[Try]) -> str:
     return ""
 
 
+LOOKS = {
+    "the whole cost": _whole_cost,
+    "text": _as_text,
+    "parts": _parts,
+    "entries": _entries,
+    "numbers": _numbers,
+    "numbers of a tensor": _tensors,
+}
+
+
 def _never_used(answer: Callable[..., Any], names: Sequence[str]) -> str:
-    tree = _tree(answer)
+    tree = tree_of(answer)
     if tree is None or not isinstance(tree.body[0], ast.FunctionDef):
         return ""
     function = tree.body[0]

@@ -628,7 +628,7 @@ a whole component. Return how many pixels of the input, along one side, reach on
 *receptive field*. The stack is a tuple of pairs `(kernel, stride)`, the layer next to the input first. Forget the
 edges of the map.""",
     hints=(
-        "One 3×3 layer sees 3 pixels a side; two of them see 5. What does a stride in the first layer change for the "
+        "One 3×3 layer sees 3 pixels per side; two of them see 5. What does a stride in the first layer change for the "
         "second?",
         "A layer adds `kernel - 1` of *its own* input pixels. Each of those is as far from the next, counted in pixels "
         "of the image, as the product of all strides before it.",
@@ -697,7 +697,7 @@ forwards instead: `step` is the distance, in pixels of the image, between neighb
 widens the field by `kernel - 1` such steps, and then its stride makes the steps longer for all that follow.""",
 )
 def receptive_field(layers):
-    """Input pixels a side that reach one output number."""
+    """Input pixels per side that reach one output number."""
     field, step = 1, 1
     for kernel, stride in layers:
         field += (kernel - 1) * step

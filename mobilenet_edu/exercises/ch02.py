@@ -122,11 +122,11 @@ _NETWORK = mobilenet_v1().cost
     minutes=5,
     unit="milliseconds",
     task="""A network needs `macs` multiply-accumulates for a picture, and a machine manages `gflops` GFLOPS: billions
-(10⁹) of floating-point operations a second. Fill the gap, so that the function returns the milliseconds that one
+(10⁹) of floating-point operations per second. Fill the gap, so that the function returns the milliseconds that one
 picture takes at the very least, as a float.""",
     hints=(
         "How many floating-point operations is one multiply-accumulate? Only like can be divided by like.",
-        "Time is operations divided by operations a second, and a second has a thousand milliseconds.",
+        "Time is operations divided by operations per second, and a second has a thousand milliseconds.",
         "The gap is the number of floating-point operations, an amount and not a rate.",
     ),
     stub='''
@@ -142,14 +142,14 @@ def least_milliseconds(macs, gflops):
     alternative=lambda macs, gflops: sum((macs, macs)) / gflops / 1e6,
     mistakes=(
         Mistake(
-            "one operation a MAC",
+            "one operation per MAC",
             "You took a MAC for one operation. It is two: a multiplication and an addition.",
             lambda macs, gflops: 1000 * macs / (gflops * 10**9),
             misconception="1 MAC = 1 FLOP",
         ),
         Mistake(
             "took FLOPS for FLOPs",
-            "You took FLOPS for FLOPs. FLOPS are the machine's: operations *a second*. FLOPs are the network's: an "
+            "You took FLOPS for FLOPs. FLOPS are the machine's: operations *per second*. FLOPs are the network's: an "
             "amount.",
             lambda macs, gflops: 1000.0,
             misconception="FLOPs and FLOPS",
@@ -171,8 +171,8 @@ def least_milliseconds(macs, gflops):
             lambda macs, gflops: 1000 * (2 * macs / 10**9) / (gflops * 10**9),
         ),
         Mistake(
-            "pictures a second",
-            "You divided the machine by the network: that is pictures a second.",
+            "pictures per second",
+            "You divided the machine by the network: that is pictures per second.",
             lambda macs, gflops: gflops * 10**9 / (2 * macs),
         ),
     ),
@@ -780,7 +780,7 @@ MACs. Where two layers tie, the earlier one counts.""",
         ),
         Mistake(
             "the later of two",
-            "Your answer is right but for ties. Where two layers have the same number, the earlier one counts.",
+            "Your answer is right except for ties. Where two layers have the same number, the earlier one counts.",
             lambda layers: tuple(len(layers) - 1 - place for place in _ranked(layers[::-1])),
         ),
         Mistake(

@@ -147,7 +147,7 @@ def dense_kernel(filters, matrix):
     ),
     random_case=_random_separable,
     covers={
-        "several filters a channel": lambda filters, matrix: filters.shape[1] > 1,
+        "several filters per channel": lambda filters, matrix: filters.shape[1] > 1,
         "several input channels": lambda filters, matrix: filters.shape[0] > 1,
         "more outputs than inputs": lambda filters, matrix: matrix.shape[0] > matrix.shape[1],
     },
@@ -249,7 +249,7 @@ def _laplace() -> torch.Tensor:
 
 
 @exercise(
-    title="How many filters a channel",
+    title="How many filters per channel",
     goal=4,
     level=3,
     minutes=12,
@@ -285,7 +285,7 @@ exactly. All channels of a layer share one multiplier. The answer is an `int`, a
     mistakes=(
         Mistake(
             "always 1",
-            "You say that one filter a channel is always enough. Not every kernel can be factorised: the slopes in x "
+            "You say that one filter per channel is always enough. Not every kernel can be factorised: the slopes in x "
             "and in y of one channel need two.",
             lambda kernel: 1,
             misconception="any kernel can be factorised",
@@ -598,12 +598,12 @@ def _spatial_ranks(kernel: torch.Tensor) -> torch.Tensor:
 
 
 @exercise(
-    title="A client asks: our kernels are separable, are they not?",
+    title="A client asks: are our kernels separable?",
     goal=5,
     level=4,
     minutes=15,
     task="""A client has a standard layer with a hand-made kernel of shape `(N, M, 3, 3)`. Its documentation says "all
-kernels are separable", so the client wants to replace it by a depthwise separable layer with one filter a channel.
+kernels are separable", so the client wants to replace it by a depthwise separable layer with one filter per channel.
 Check both meanings of the word. Return a tuple of two booleans: whether every 3×3 kernel is a column times a row, and
 whether the whole layer splits exactly into a depthwise and a pointwise one.""",
     hints=(
@@ -760,7 +760,7 @@ give both slopes of one channel? And what can it not do that the usual order can
         title="How a network gets by",
         goal=4,
         minutes=10,
-        task="""A network of separable layers, each with one filter a channel, needs both slopes of its first input
+        task="""A network of separable layers, each with one filter per channel, needs both slopes of its first input
 channel. Explain in a few sentences how two layers in a row can provide them although one layer cannot. What does it
 cost? And why does training not simply find a way around the rank in a single layer?""",
         good_answer=r"""- The pointwise step of the first layer writes the channel into two of its outputs.

@@ -268,9 +268,9 @@ def _largest_by_search(out_channels, taps):
     goal=4,
     level=3,
     minutes=10,
-    unit="filters a channel",
+    unit="filters per channel",
     task="""Return the largest depth multiplier with which the pair still needs *fewer* MACs than the standard layer,
-for a number of output channels and a kernel with `taps` taps. Where not even one filter a channel pays, return 0.""",
+for a number of output channels and a kernel with `taps` taps. Where not even one filter per channel pays, return 0.""",
     hints=(
         "What happens to the two steps' MACs when each channel gets d filters?",
         r"Both grow: $d \, (1/N + 1/t) < 1$. Stay strictly below the saving factor, without a float.",
@@ -327,9 +327,9 @@ for a number of output channels and a kernel with `taps` taps. Where not even on
             lambda N, taps: max(1, _largest_by_search(N, taps)),
         ),
     ),
-    reasoning="""With d filters a channel both steps cost d times as much, so d must be strictly below the saving factor
-N t / (N + t). The largest whole number strictly below a fraction a / b is (a - 1) // b; a float could round a tie the
-wrong way.""",
+    reasoning="""With d filters per channel both steps cost d times as much, so d must be strictly below the saving
+factor N t / (N + t). The largest whole number strictly below a fraction a / b is (a - 1) // b; a float could round a
+tie the wrong way.""",
 )
 def largest_multiplier(out_channels, taps):
     """Largest d with d * (1 / N + 1 / taps) < 1."""

@@ -38,7 +38,7 @@ without biases. Find the term that makes nearly all of the result. And say why t
 arguments.""",
     hints=(
         "Go through the six parts of the block one by one. Which of them have parameters at all?",
-        "9 weights a channel, 2 numbers a channel for each batch norm, one number for each pair of channels.",
+        "9 weights per channel, 2 numbers per channel for each batch norm, one number for each pair of channels.",
         "Print the four terms one by one: `print(9 * 512, 512 * 512, 2 * 512 + 2 * 512)`.",
     ),
     cases=((512, 512, False), (512, 512, True), (32, 64, False), (1, 1, True)),
@@ -57,7 +57,7 @@ arguments.""",
         ),
         Mistake(
             "running averages as parameters",
-            "You counted four numbers a channel for batch norm. The running mean and variance are buffers: they are "
+            "You counted four numbers per channel for batch norm. The running mean and variance are buffers: they are "
             "saved, but not learned.",
             lambda M, N, bias: _params(M, N, bias, norm=4),
         ),
@@ -92,7 +92,7 @@ arguments.""",
         ),
         Mistake(
             "one number for each batch norm",
-            "You counted one number a channel for batch norm. It learns two: a scale and a shift.",
+            "You counted one number per channel for batch norm. It learns two: a scale and a shift.",
             lambda M, N, bias: _params(M, N, bias, norm=1),
         ),
         Mistake(

@@ -57,7 +57,7 @@ happens when you change a stride?""",
         ),
         Mistake(
             "the classifier's bias",
-            "You forgot the classifier's bias, one number a class. No batch norm follows it, so it is needed.",
+            "You forgot the classifier's bias, one number per class. No batch norm follows it, so it is needed.",
             lambda rows, num_classes: _table_params(rows, num_classes, bias=0),
         ),
         Mistake(
@@ -78,8 +78,8 @@ happens when you change a stride?""",
         ),
         Mistake(
             "running averages as parameters",
-            "You counted four numbers a channel for batch norm. Its running mean and variance are buffers: saved, not "
-            "learned.",
+            "You counted four numbers per channel for batch norm. Its running mean and variance are buffers: saved, "
+            "not learned.",
             lambda rows, num_classes: _table_params(rows, num_classes, norms=4),
         ),
     ),

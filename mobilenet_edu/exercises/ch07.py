@@ -302,7 +302,7 @@ small enough. A formula from ρ² misses: the sizes of the maps are rounded. So 
     random_case=_random_budget,
     covers={
         "a budget that is met exactly": lambda alpha, budget: _macs(alpha, max(_within(alpha, budget), 1)) == budget,
-        "a budget that is not": lambda alpha, budget: _macs(alpha, max(_within(alpha, budget), 1)) != budget,
+        "a budget between two sizes": lambda alpha, budget: _macs(alpha, max(_within(alpha, budget), 1)) != budget,
         "no multiple of 32": lambda alpha, budget: _within(alpha, budget) % 32 > 0,
         "more than 224": lambda alpha, budget: _macs(alpha, 225) <= budget,
     },
@@ -613,11 +613,11 @@ def _random_limits(rng: Random) -> tuple:
     goal=3,
     level=4,
     minutes=20,
-    task="""A client builds a doorbell. Its chip manages `max_macs` MACs a picture, its flash memory holds `max_params`
-parameters (batch norm and the classifier's bias included), and its working memory takes a largest convolution output
-of `max_elements` numbers. Return the released network that you recommend, as `(width_multiplier, resolution)`: the
-most accurate one within all three limits. Return `None` if none fits. `released()` lists the sixteen, each with
-`.architecture`, `.width_multiplier`, `.resolution` and `.top1_percent`.""",
+    task="""A client builds a doorbell. Its chip manages `max_macs` MACs per picture, its flash memory holds
+`max_params` parameters (batch norm and the classifier's bias included), and its working memory takes a largest
+convolution output of `max_elements` numbers. Return the released network that you recommend, as `(width_multiplier,
+resolution)`: the most accurate one within all three limits. Return `None` if none fits. `released()` lists the sixteen,
+each with `.architecture`, `.width_multiplier`, `.resolution` and `.top1_percent`.""",
     hints=(
         "First throw out every network that breaks a limit. Then take the most accurate of those that are left.",
         "`architecture.cost` has `.macs` and `.params`; the largest output is the maximum of "

@@ -235,6 +235,9 @@ def _random_sizes(rng: Random) -> tuple:
     return *rng.choice(((60, 10), (100, 20), (150, 15))), rng.randint(0, 3)
 
 
+_FIRST = (90, 10, 1)
+
+
 class _SetsJudge:
     """Judges one answer after another: some cases ask for the same sets again, some for those of another seed.
 
@@ -245,6 +248,8 @@ class _SetsJudge:
         self.before: tuple = (None, None, None)  # the sizes, the seed and the answer of the call before
 
     def __call__(self, answer: Any, count: int, held_out: int, seed: int) -> str | None:
+        if (count, held_out, seed) == _FIRST:  # another answer is judged
+            self.before = (None, None, None)
         sizes, last_seed, last_answer = self.before
         self.before = ((count, held_out), seed, answer)
         complaint = _wrong_sets(answer, count, held_out)
@@ -262,14 +267,26 @@ def _wrong_sets(answer: Any, count: int, held_out: int) -> str | None:
         return "expected a tuple of three lists: train, validation, test"
     train, validation, test = answer
     sizes = [len(part) for part in answer]
-    if sizes != [count - 2 * held_out, held_out, held_out]:
-        return f"expected {count - 2 * held_out}, {held_out} and {held_out} numbers, got {sizes}"
     together = [*train, *validation, *test]
-    if any(type(index) is not int for index in together) or set(together) != set(range(count)):
-        return f"together the three sets must hold each number from 0 to {count - 1} once"
+    if any(type(index) is not int for index in together):
+        return "an index must be a whole number"
+    twice = next((index for index in together if together.count(index) > 1), None)
+    if twice is not None:
+        names = [name for name, part in zip(("train", "validation", "test"), answer, strict=True) if twice in part]
+        return f"index {twice} comes more than once: in {' and in '.join(names)}"
+    if set(together) - set(range(count)):
+        return f"index {max(together)} is none of 0 to {count - 1}: positions count from 0"
+    right = [count - 2 * held_out, held_out, held_out]
+    if sizes != right and sorted(sizes) == sorted(right):
+        return "the sets come in another order: the training set is the first of the three"
+    if sizes != right:
+        return (
+            f"{len(together)} of the {count} indices are used; expected {count - 2 * held_out}, {held_out} and "
+            f"{held_out}, got {sizes}"
+        )
     for name, part in (("test", test), ("validation", validation)):
         if max(part) - min(part) < held_out:
-            return f"the {name} set is one stretch of the file, not a sample of all of it"
+            return f"the {name} set is one stretch of the file, as if nothing had been shuffled"
     return None
 
 
@@ -295,7 +312,7 @@ right.)""",
         "Begin with `generator = torch.Generator().manual_seed(seed)`, and look up `torch.randperm`.",
     ),
     imports="import torch",
-    cases=((90, 10, 1), (100, 20, 0), (100, 20, 0), (100, 20, 1)),
+    cases=(_FIRST, (100, 20, 0), (100, 20, 0), (100, 20, 1)),
     random_case=_random_sizes,
     covers={
         "sets of different sizes": lambda count, held_out, seed: count - 2 * held_out != held_out,
@@ -589,7 +606,7 @@ them, and what is kept for the backward pass. Every number is a 32-bit float."""
             lambda p, kept, batch: 12 * p,
         ),
     ),
-    reasoning="""Parameters, gradients and momentum are there once; what autograd keeps is there once an image. Adam
+    reasoning="""Parameters, gradients and momentum are there once; what autograd keeps is there once per image. Adam
 keeps two numbers for each parameter instead of one momentum, and needs four bytes more for each.""",
 )
 def training_bytes(parameters, kept, batch_size):

@@ -186,8 +186,8 @@ operations per second. Fill the gap.""",
             lambda macs, batch_size, seconds: 2 * macs * batch_size / fmean(seconds) / 1e9,
         ),
     ),
-    reasoning="""Work of one call: 2 operations a MAC, `macs` of them an image, `batch_size` images. Time of one call:
-the median. The batch changes the time and the work, and so it stands in both.""",
+    reasoning="""Work of one call: 2 operations per MAC, `macs` of them per image, `batch_size` images. Time of one
+call: the median. The batch changes the time and the work, and so it stands in both.""",
 )
 def achieved_gflops(macs, batch_size, seconds):
     """Billions of floating-point operations per second."""
@@ -275,7 +275,7 @@ whole batch. There is no bias. `groups` is as in `nn.Conv2d`.""",
         ),
         Mistake(
             "kernel not squared",
-            "You counted K weights a filter and channel. A kernel has K rows and K columns.",
+            "You counted K weights per filter and channel. A kernel has K rows and K columns.",
             _with_weights(lambda M, N, K, groups: K * M * N // groups),
         ),
         Mistake(
@@ -316,7 +316,7 @@ whole batch. There is no bias. `groups` is as in `nn.Conv2d`.""",
         ),
         Mistake(
             "always four bytes",
-            "You took 4 bytes a number. That is float32; here `number_bytes` says it.",
+            "You took 4 bytes per number. That is float32; here `number_bytes` says it.",
             _wrong_intensity(
                 lambda macs, read, written, weights, each, batch: Fraction(macs, 4 * (read + written + weights))
             ),
@@ -337,7 +337,7 @@ whole batch. There is no bias. `groups` is as in `nn.Conv2d`.""",
         ),
         Mistake(
             "FLOPs for each byte",
-            "You counted two operations a MAC. That is the intensity in FLOPs per byte; the exercise asks for MACs.",
+            "You counted two operations per MAC. That is the intensity in FLOPs per byte; the exercise asks for MACs.",
             _wrong_intensity(
                 lambda macs, read, written, weights, each, batch: Fraction(2 * macs, each * (read + written + weights))
             ),
@@ -375,10 +375,10 @@ def _random_work(rng: Random) -> tuple:
     goal=3,
     level=3,
     minutes=10,
-    task="""A layer needs `macs` MACs and moves `bytes_moved` bytes. The machine manages at most `peak` MACs a second,
-and its memory at most `bandwidth` bytes a second. Arithmetic and memory can work at the same time. Return a tuple: the
-least number of seconds that the layer can take, and what sets it, `"arithmetic"` or `"memory"` (`"arithmetic"` if both
-need equally long). No function of the book needed; compute it from times, not from rates.""",
+    task="""A layer needs `macs` MACs and moves `bytes_moved` bytes. The machine manages at most `peak` MACs per second,
+and its memory at most `bandwidth` bytes per second. Arithmetic and memory can work at the same time. Return a tuple:
+the least number of seconds that the layer can take, and what sets it, `"arithmetic"` or `"memory"` (`"arithmetic"` if
+both need equally long). No function of the book needed; compute it from times, not from rates.""",
     hints=(
         "How long does the arithmetic take if memory is free? How long does memory take if arithmetic is free?",
         "Two things that happen at the same time are done when the slower one is done.",

@@ -286,6 +286,7 @@ become 0. (No tensor is zero throughout.)""",
         (torch.tensor([[0.1, -127.0], [0.2, 0.4], [0.2, 0.6]]).reshape(3, 2, 1, 1),),
         (torch.tensor([[1.0, 2.0], [3.0, -4.0]]).reshape(2, 1, 1, 2),),
         (torch.tensor([127.0, 0.502, 0.498, -0.502, -0.498]).reshape(5, 1, 1, 1),),
+        (torch.tensor([[127.0, 1.0], [3.0, -3.0], [0.2, -0.2]]).reshape(3, 2, 1, 1),),
     ),
     random_case=_random_weight,
     covers={
@@ -459,7 +460,7 @@ Return the number of bytes for a width multiplier and a number of classes. Let t
             lambda alpha, classes: mobilenet_v1(alpha, num_classes=classes).cost.params,
         ),
         Mistake(
-            "one scale a layer",
+            "one scale per layer",
             "You counted one scale for each layer. It is one for each output channel.",
             lambda alpha, classes: _bytes_for(scale_bytes=0)(alpha, classes) + 4 * 28,
         ),
@@ -469,7 +470,7 @@ Return the number of bytes for a width multiplier and a number of classes. Let t
 and scales stay at 4 bytes. A real file is somewhat larger: it also lists the operations and the scales of the maps.""",
 )
 def int8_bytes(width_multiplier, num_classes):
-    """Bytes of the 8-bit network, with one scale a channel."""
+    """Bytes of the 8-bit network, with one scale per channel."""
     network = mobilenet_v1(width_multiplier, num_classes=num_classes)
     channels = 0
     for layer in network.layers:
@@ -522,7 +523,7 @@ def _by_name(result, *case):
 
 
 @exercise(
-    title="Equal channels, for a chip with one scale a layer",
+    title="Equal channels, for a chip with one scale per layer",
     goal=5,
     level=4,
     minutes=20,
@@ -535,7 +536,7 @@ throughout.""",
     hints=(
         "If a channel leaves the ReLU s times smaller, who reads it, and what must that reader do?",
         "Channel c: weights and bias divided by s_c; *column* c of the pointwise weights multiplied by s_c.",
-        "Begin with `s = depthwise.abs().amax(dim=(1, 2, 3))`, one number a channel, and mind the shapes.",
+        "Begin with `s = depthwise.abs().amax(dim=(1, 2, 3))`, one number per channel, and mind the shapes.",
     ),
     imports="import torch",
     cases=lambda: (

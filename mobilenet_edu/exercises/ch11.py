@@ -223,7 +223,7 @@ def _random_shapes(rng: Random) -> tuple:
             theirs[word] = (*ours[word][::-1], 5)
         elif fate < 0.7:
             theirs[word] = ours[word][::-1]
-    return theirs, ours
+    return dict(rng.sample(list(theirs.items()), len(theirs))), ours
 
 
 def _misfit_by_loop(theirs, ours):
@@ -264,6 +264,8 @@ only they have are another question; leave them aside here.)""",
         ({"b": (1,)}, {"a": (1,), "b": (1,)}),
         ({"a": (1,), "b": (2,), "c": (9,)}, {"a": (1,), "b": (3,), "c": (4,)}),
         ({"a": (1,), "extra": (7,)}, {"a": (1,)}),
+        ({"b": (2,), "a": (1,)}, {"a": (1,), "b": (2,)}),
+        ({"a": (1,)}, {"a": (1,), "b": (2,)}),
     ),
     random_case=_random_shapes,
     covers={
@@ -342,7 +344,7 @@ def _absorbed_by_solving(running_var, their_eps, our_eps):
     minutes=8,
     task="""A batch norm was trained with `their_eps`. Yours has `our_eps`, and you may not change it (an old exporter,
 say, writes a fixed one). Return the running variance that your layer must have so that in evaluation it computes what
-theirs does. `running_var` is a tensor with one number a channel; leave it as it is.""",
+theirs does. `running_var` is a tensor with one number per channel; leave it as it is.""",
     hints=(
         "In which place of the formula of batch norm does ε stand, and what stands beside it?",
         "Both layers must divide by the same root: new variance + our ε = their variance + their ε.",
@@ -411,7 +413,7 @@ def absorb_epsilon(running_var, their_eps, our_eps):
 def _random_widths(rng: Random) -> tuple:
     widths = [8]
     for _ in range(rng.randint(3, 12)):
-        widths.append(widths[-1] * rng.choice((1, 1, 2)))
+        widths.append(widths[-1] + 8 * rng.choice((0, 0, 1, 3)))
     return widths, rng.randrange(len(widths))
 
 
@@ -440,7 +442,13 @@ For MobileNet V1, block 7 of `[64, 128, 128, 256, 256, 512, 512, 512, ...]` is `
         "stage = how many distinct widths are smaller; place = block minus the first index of its width.",
         "`first = widths.index(widths[block])`",
     ),
-    cases=(([64, 128, 128, 256], 0), ([64, 128, 128, 256], 2), ([width for width, _ in TABLE_1], 7), ([8, 8, 8], 2)),
+    cases=(
+        ([64, 128, 128, 256], 0),
+        ([64, 128, 128, 256], 2),
+        ([width for width, _ in TABLE_1], 7),
+        ([8, 8, 8], 2),
+        ([32, 64, 64, 96, 96], 4),
+    ),
     random_case=_random_widths,
     covers={
         "the first block": lambda widths, block: block == 0,
@@ -577,7 +585,7 @@ def _body_and_head(in_channels: int, channels: int, num_classes: int) -> tuple[n
         torch.manual_seed(100 * in_channels + 10 * channels + num_classes)
         conv = nn.Conv2d(in_channels, channels, 3, bias=False)
         body = nn.Sequential(conv, nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        return body.eval(), nn.Linear(channels, num_classes)
+        return body.eval(), nn.Sequential(nn.Linear(channels, num_classes), nn.BatchNorm1d(num_classes))
 
 
 def _random_parts(rng: Random) -> tuple:
@@ -616,6 +624,15 @@ def _keeps_its_body(body, head):
     return KeepsItsBody(body, head)
 
 
+def _never_trains(body, head):
+    class NeverTrains(nn.Sequential):
+        def train(self, mode: bool = True) -> nn.Module:
+            """Evaluation mode for all of it, whatever is asked."""
+            return super().train(False)
+
+    return NeverTrains(body.requires_grad_(False), head)
+
+
 def _on_fixed_features(body, head):
     """Another way: the body is put into evaluation mode whenever it runs, and no gradient enters it."""
 
@@ -644,9 +661,9 @@ def _without_momentum(body: nn.Module, head: nn.Module) -> nn.Module:
     level=4,
     minutes=15,
     task="""A client's training loop cannot be changed. It calls `network.train()`, runs a batch and goes backward.
-`body` is trained and in evaluation mode, and contains batch norm; `head` is new. Return an `nn.Module` that computes
-`head(body(images))`, in which only the head gets gradients, and whose body computes in training what it computes in
-evaluation, its statistics untouched.""",
+`body` is trained and in evaluation mode; `head` is new. Both contain batch norm. Return an `nn.Module` that computes
+`head(body(images))`, whose head trains as always, and whose body gets no gradients and computes in training what it
+computes in evaluation, its statistics untouched.""",
     hints=(
         "What do gradients change, and what does `train()` change? You must stop both.",
         "`train(mode)` of a module calls `train(mode)` of its parts. Your own class can do that, and then put the body "
@@ -658,7 +675,7 @@ evaluation, its statistics untouched.""",
     random_case=_random_parts,
     covers={
         "several input channels": lambda body, head: body[0].in_channels > 1,
-        "another number of classes than features": lambda body, head: head.in_features != head.out_features,
+        "another number of classes than features": lambda body, head: head[0].in_features != head[0].out_features,
     },
     observe=_after_training,
     alternative=_on_fixed_features,
@@ -688,6 +705,12 @@ evaluation, its statistics untouched.""",
             "the head as well, in evaluation mode",
             "Your body stays as it is, but the head is frozen too, so nothing is left to learn.",
             lambda body, head: _keeps_its_body(body, head).requires_grad_(False),
+        ),
+        Mistake(
+            "the head in evaluation mode",
+            "Your body stays as it is, but your head stays in evaluation mode too. The head must follow `train()`: it "
+            "contains batch norm that has seen nothing yet.",
+            _never_trains,
         ),
         Mistake(
             "momentum 0",

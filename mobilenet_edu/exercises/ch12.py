@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from itertools import product
 from math import comb
 from random import Random
 
@@ -262,6 +261,7 @@ of the exact width, take the next multiple of 8 instead. Return the width.""",
         (104, 0.5),
         (8, 0.25),
         (44, 0.8),
+        (107, 0.25),
     ),
     random_case=_random_width,
     covers={
@@ -534,10 +534,12 @@ def _random_bottleneck(rng: Random) -> tuple:
     return narrow, rng.randint(1, 12 // narrow)
 
 
-def _by_listing(narrow, expansion):
-    """Every pattern of living and dead channels, one by one."""
-    patterns = list(product((0, 1), repeat=narrow * expansion))
-    return Fraction(sum(sum(pattern) >= narrow for pattern in patterns), len(patterns))
+def _channel_by_channel(narrow, expansion):
+    """The chance of each number of living channels, with one channel more in each round."""
+    chances = [Fraction(1)]
+    for _ in range(narrow * expansion):
+        chances = [(without + with_it) / 2 for without, with_it in zip([*chances, 0], [0, *chances], strict=True)]
+    return sum(chances[narrow:])
 
 
 def _alive(narrow, expansion, first, last=None):
@@ -553,20 +555,20 @@ def _alive(narrow, expansion, first, last=None):
     minutes=15,
     task="""In the chapter 1,000 random points passed a ReLU. Now exactly: each of the `expansion * narrow` channels
 is alive with probability one half, independently. A point survives if at least `narrow` are alive. Return the
-probability as a `Fraction`.""",
+probability as an exact `Fraction`, for 96 channels as well.""",
     hints=(
         "How many patterns of living and dead channels are there, and how many have at least `narrow` alive?",
         "The number of patterns with exactly a alive of w is the binomial coefficient, `math.comb(w, a)`.",
         "Begin with `wide = expansion * narrow`; there are `2**wide` patterns.",
     ),
     imports="from fractions import Fraction\nfrom math import comb",
-    cases=((1, 1), (2, 1), (2, 2), (4, 3), (3, 2)),
+    cases=((1, 1), (2, 1), (2, 2), (4, 3), (3, 2), (16, 6)),
     random_case=_random_bottleneck,
     covers={
         "no expansion": lambda narrow, expansion: expansion == 1 and narrow > 1,
         "expansion 2 or more": lambda narrow, expansion: expansion >= 2 and narrow > 1,
     },
-    alternative=_by_listing,
+    alternative=_channel_by_channel,
     mistakes=(
         Mistake(
             "all alive",

@@ -1,0 +1,622 @@
+"""Mend a wrong answer at one place, and say what was changed. What is said is proved: the mended answer was run.
+
+Each kind of change is a slip that people make: the border of a range, a missing square, `/` for `//`, one name for
+another. None of them knows an exercise. If one change makes an answer right in every case, then that is the slip; if
+two do, the first one is told, as a change that would help, which is true of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import textwrap
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+SECONDS = 2.0  # of work for all changes of one answer
+ONE = 0.3  # and for one of them
+LONGEST = 64  # characters of code that a sentence quotes
+LARGEST_POWER = 10_000
+LONGEST_RANGE = 10**7
+
+Function = Callable[..., Any]
+
+
+class Slip(NamedTuple):
+    """What an answer did: a name if it is proved, and a sentence."""
+
+    name: str | None
+    sentence: str
+
+
+class Change(NamedTuple):
+    """A part of an answer's code, what stands in its place in the mended one, and what kind of slip that is."""
+
+    kind: str
+    said: str
+    part: ast.AST
+    other: ast.AST
+
+
+class TooLong(BaseException):
+    """A changed answer runs for too long: no Exception, so that the answer does not swallow it."""
+
+
+def tree_of(answer: Function) -> ast.Module | None:
+    """An answer's syntax tree, if it can be had."""
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(answer)))
+    except Exception:  # no file and no cell, or a piece of a line
+        return None
+
+
+def compiled(answer: Function, tree: ast.Module, **names: Any) -> Function:
+    """The function of a changed tree, among the names that the answer sees."""
+    namespace = {**answer.__globals__, **names}
+    exec(compile(ast.fix_missing_locations(tree), "<mended>", "exec"), namespace)
+    return namespace[tree.body[0].name]
+
+
+def mended_in_one_place(
+    answer: Function, arguments: Sequence[str], words: Sequence[str], right: Callable[[Function], bool]
+) -> Slip | None:
+    """The change that makes an answer right in every case; None if none does.
+
+    ``arguments`` are the exercise's; ``words`` are texts that right answers hold.
+    """
+    if getattr(answer, "__closure__", None):
+        return None
+    for kind, said, old, new in _that_hold(answer, arguments, words, right):
+        instead = f"With `{new}` in place of `{old}`" if new else f"Without `{old}`"
+        return Slip(kind, f"{said} {instead} your function is right in every case.")
+    return None
+
+
+def changed_solution(
+    solution: Function, arguments: Sequence[str], words: Sequence[str], alike: Callable[[Function], bool]
+) -> Slip | None:
+    """The change of a solution with which it gives what the answer gives: ``alike`` compares the two in every case."""
+    for kind, _, old, new in _that_hold(solution, arguments, words, alike):
+        instead = f"with `{new}` where it has `{old}`" if new else f"without `{old}`"
+        return Slip(f"as {kind}", f"Your answers are those of the solution {instead}.")
+    return None
+
+
+def _that_hold(
+    function: Function, arguments: Sequence[str], words: Sequence[str], holds: Callable[[Function], bool]
+) -> Iterator[tuple[str, str, str, str]]:
+    """The first change of a function that ``holds`` accepts: kind, sentence, the code before and after."""
+    tree = tree_of(function)
+    if tree is None or not isinstance(tree.body[0], ast.FunctionDef):
+        return
+    tree.body[0].decorator_list = []
+    changes = sorted(_changes(tree.body[0], arguments, words), key=_likelier)
+    _watch(tree)
+    places, end = _places(tree), time.thread_time() + SECONDS
+    for change in changes:
+        if time.thread_time() > end:
+            return
+        node, field, i = places[id(change.part)]
+        if isinstance(change.other, (ast.For, ast.While)):
+            change.other.body = [_look(), *change.other.body]
+        try:
+            _put(node, field, i, change.other)
+            changed = compiled(function, tree, **_watchers())
+            _put(node, field, i, change.part)
+            if holds(changed):
+                for each in (tree, change.other):
+                    _unwatch(each)
+                yield change.kind, change.said, *_quoted(tree, change)
+                return
+        except (Exception, TooLong):  # it does not compile, or never ends
+            _put(node, field, i, change.part)
+
+
+def _likelier(change: Change) -> tuple[int, bool]:
+    """The likelier kinds first, and of one kind another number before a longer sum."""
+    return KINDS.index(change.kind), not isinstance(change.other, ast.Constant)
+
+
+def _places(tree: ast.AST) -> dict[int, tuple[ast.AST, str, int | None]]:
+    """Where each node hangs: its parent, the field, and the place in it if that is a list."""
+    places = {}
+    for node in ast.walk(tree):
+        for field, value in ast.iter_fields(node):
+            for i, each in enumerate(value) if isinstance(value, list) else [(None, value)]:
+                places[id(each)] = (node, field, i)
+    return places
+
+
+def _put(node: ast.AST, field: str, i: int | None, value: ast.AST) -> None:
+    if i is None:
+        setattr(node, field, value)
+    else:
+        getattr(node, field)[i] = value
+
+
+def _look() -> ast.stmt:
+    return ast.Expr(ast.Call(ast.Name("_look", ast.Load()), [], []))
+
+
+def _watch(tree: ast.AST) -> None:
+    """Let every loop look at the time, and every power at its exponent: a change may well make them grow for ever."""
+    for node in list(ast.walk(tree)):
+        if isinstance(node, (ast.For, ast.While)):
+            node.body.insert(0, _look())
+        if isinstance(node, ast.comprehension):
+            node.ifs.insert(0, ast.Call(ast.Name("_look", ast.Load()), [], []))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+            node.right = ast.Call(ast.Name("_small", ast.Load()), [node.right], [])
+
+
+def _unwatch(tree: ast.AST) -> None:
+    for node in list(ast.walk(tree)):
+        if isinstance(node, (ast.For, ast.While)):
+            node.body = [each for each in node.body if not _is_call(getattr(each, "value", None), "_look")]
+        if isinstance(node, ast.comprehension):
+            node.ifs = [each for each in node.ifs if not _is_call(each, "_look")]
+        if isinstance(node, ast.BinOp) and _is_call(node.right, "_small"):
+            node.right = node.right.args[0]
+
+
+def _is_call(node: ast.AST | None, name: str) -> bool:
+    return isinstance(node, ast.Call) and _name(node.func) == name
+
+
+def _watchers() -> dict[str, Function]:
+    """What a changed answer calls in its loops and powers, and instead of `range`."""
+    end = None
+
+    def look() -> bool:
+        nonlocal end
+        end = end or time.thread_time() + ONE
+        if time.thread_time() > end:
+            raise TooLong
+        return True
+
+    def small(exponent: Any) -> Any:
+        if isinstance(exponent, int) and abs(exponent) > LARGEST_POWER:
+            raise TooLong
+        return exponent
+
+    def short(*limits: Any) -> range:
+        numbers = range(*limits)
+        if len(numbers) > LONGEST_RANGE:
+            raise TooLong
+        return numbers
+
+    return {"_look": look, "_small": small, "range": short}
+
+
+def _changed(tree: ast.AST, change: Change) -> ast.AST:
+    return copy.deepcopy(tree, {id(change.part): copy.deepcopy(change.other)})
+
+
+def _parents(tree: ast.AST) -> dict[int, ast.AST]:
+    return {id(child): parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)}
+
+
+def _quoted(tree: ast.Module, change: Change) -> tuple[str, str]:
+    """The changed part before and after, with as much around it as a line holds and a reader needs."""
+    parents = _parents(tree)
+    part, texts = change.part, (ast.unparse(change.part), ast.unparse(change.other))
+    for _ in range(3):
+        part = parents.get(id(part))
+        if not isinstance(part, (ast.expr, ast.Return, ast.Assign, ast.AugAssign, ast.keyword, ast.Slice)):
+            break
+        larger = ast.unparse(part), ast.unparse(_changed(part, change))
+        if max(map(len, larger)) > LONGEST:
+            break
+        texts = larger
+    old, new = (" ".join(text.split()) for text in texts)
+    return (old, "") if new == "pass" else (old, new)
+
+
+# The kinds, the likelier first: where two changes help, the first one is told.
+KINDS = (
+    "equality",
+    "direction",
+    "integer division",
+    "rounding",
+    "not squared",
+    "a factor too many",
+    "off by one",
+    "another name",
+    "another attribute",
+    "another function",
+    "another operator",
+    "another constant",
+    "a factor is missing",
+    "a step too many",
+    "a step is missing",
+    "another word",
+    "the condition",
+    "two lines in the wrong order",
+    "returned too early",
+    "nothing",
+    "exchanged",
+)
+
+COMPARISONS = {
+    ast.Lt: (ast.LtE, "equality", "`<` leaves the case of equality out."),
+    ast.LtE: (ast.Lt, "equality", "`<=` takes the case of equality in."),
+    ast.Gt: (ast.GtE, "equality", "`>` leaves the case of equality out."),
+    ast.GtE: (ast.Gt, "equality", "`>=` takes the case of equality in."),
+}
+TURNED = {
+    ast.Lt: ast.Gt,
+    ast.Gt: ast.Lt,
+    ast.LtE: ast.GtE,
+    ast.GtE: ast.LtE,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+OPERATORS = {
+    ast.Add: (ast.Sub, ast.Mult),
+    ast.Sub: (ast.Add,),
+    ast.Mult: (ast.Div, ast.FloorDiv, ast.Add),
+    ast.Div: (ast.Mult,),
+    ast.FloorDiv: (ast.Mult, ast.Mod),
+    ast.Pow: (ast.Mult,),
+    ast.Mod: (ast.FloorDiv,),
+}
+SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Pow: "**", ast.Mod: "%"}
+ALIKE = (
+    ("min", "max", "sum"),
+    ("amin", "amax", "mean"),
+    ("any", "all"),
+    ("argmin", "argmax"),
+    ("mean", "median", "sum", "min", "max", "mode"),
+    ("fmean", "median"),
+    ("stdev", "pstdev", "variance", "pvariance"),
+    ("std", "var"),
+    ("log", "log10", "log2"),
+    ("comb", "perm"),
+    ("macs", "params", "weights", "flops", "output_elements", "input_elements"),
+    ("in_channels", "out_channels"),
+    ("input_size", "output_size"),
+    ("keys", "values"),
+    ("index", "count"),
+    ("relu", "relu6"),
+    ("ReLU", "ReLU6"),
+    ("rows", "columns"),
+)
+ROUNDED = ("int", "round", "floor", "ceil", "trunc")
+CONSTANTS = (0, 1, 2, 3, 4, 8, 9, 10, 100, 1000)
+
+
+def _changes(function: ast.FunctionDef, arguments: Sequence[str], words: Sequence[str]) -> Iterator[Change]:
+    names, parents = _names(function), _parents(function)
+    for node in ast.walk(function):
+        if isinstance(node, (ast.FunctionDef, ast.For, ast.While, ast.If, ast.ClassDef, ast.With)):
+            yield from _of_blocks(node)
+        if isinstance(node, ast.Compare):
+            yield from _of_comparison(node)
+        elif isinstance(node, (ast.BinOp, ast.AugAssign, ast.BoolOp, ast.UnaryOp)):
+            yield from _of_operator(node)
+        elif isinstance(node, ast.Call):
+            yield from _of_call(node)
+        elif isinstance(node, ast.Constant):
+            yield from _of_constant(node, words, parents.get(id(node)))
+        elif isinstance(node, (ast.IfExp, ast.If, ast.comprehension)):
+            yield from _of_condition(node)
+        elif isinstance(node, ast.Attribute):
+            yield from _of_attribute(node)
+        elif isinstance(node, ast.Subscript):
+            yield from _of_subscript(node)
+        elif isinstance(node, (ast.Tuple, ast.List)) and 2 <= len(node.elts) <= 4 and _loaded(node):
+            yield from _of_parts(node)
+        elif isinstance(node, ast.Name) and _loaded(node):
+            for name in names:
+                if name != node.id and node.id in names:
+                    said = f"`{node.id}` does not fit here."
+                    yield Change("another name", said, node, ast.Name(name, ast.Load()))
+        elif isinstance(node, ast.For) or (isinstance(node, ast.Assign) and len(node.targets) == 1):
+            yield from _of_targets(node)
+        if _is_product(node) and not _is_product(parents.get(id(node))):
+            yield from _of_product(node, arguments)
+        if isinstance(node, ast.Return) and node.value is not None:
+            yield from _of_value(node.value, arguments)
+            yield from _of_nothing(node.value)
+        elif isinstance(node, ast.Assign):
+            yield from _of_value(node.value, arguments)
+        elif isinstance(node, ast.Lambda):
+            yield from _of_value(node.body, arguments)
+        if isinstance(node, ast.Call) and _name(node.func) == "range" and node.args:
+            yield from _by_one(node, "args", len(node.args) - 1)
+        if isinstance(node, ast.Slice):
+            for part in _bounds(node):
+                for by in (1, -1):
+                    yield Change("off by one", _BY_ONE, part, _plus(part, by))
+
+
+_BY_ONE = "It is off by one."
+
+
+def _loaded(node: Any) -> bool:
+    return isinstance(node.ctx, ast.Load)
+
+
+def _name(function: ast.AST) -> str:
+    return getattr(function, "id", getattr(function, "attr", ""))
+
+
+def _names(function: ast.FunctionDef) -> list[str]:
+    """The arguments, and all names to which the function gives a value, in order."""
+    own = [each.arg for node in ast.walk(function) if isinstance(node, ast.arguments) for each in node.args]
+    given = [node.id for node in ast.walk(function) if isinstance(node, ast.Name) and not _loaded(node)]
+    return list(dict.fromkeys([*own, *given]))
+
+
+def _plus(node: ast.AST, by: int) -> ast.AST:
+    return ast.BinOp(node, ast.Add() if by > 0 else ast.Sub(), ast.Constant(abs(by)))
+
+
+def _bounds(part: ast.Slice) -> list[ast.AST]:
+    return [each for each in (part.lower, part.upper) if each is not None]
+
+
+def _by_one(node: ast.AST, field: str, place: int) -> Iterator[Change]:
+    part = getattr(node, field)[place]
+    for by in (1, -1):
+        yield Change("off by one", _BY_ONE, part, _plus(part, by))
+
+
+def _with(node: ast.AST, **fields: Any) -> ast.AST:
+    return type(node)(**{**dict(ast.iter_fields(node)), **fields})
+
+
+def _of_comparison(node: ast.Compare) -> Iterator[Change]:
+    for i, sign in enumerate(node.ops):
+        if type(sign) in COMPARISONS:
+            other, kind, said = COMPARISONS[type(sign)]
+            yield Change(kind, said, node, _with(node, ops=[*node.ops[:i], other(), *node.ops[i + 1 :]]))
+        if type(sign) in TURNED:
+            ops = [*node.ops[:i], TURNED[type(sign)](), *node.ops[i + 1 :]]
+            yield Change("direction", "A comparison points the wrong way.", node, _with(node, ops=ops))
+    for part in (node.left, *node.comparators):
+        for by in (1, -1):
+            yield Change("off by one", _BY_ONE, part, _plus(part, by))
+
+
+def _of_operator(node: Any) -> Iterator[Change]:
+    sign = type(node.op)
+    if sign in (ast.Div, ast.FloorDiv):
+        other = ast.FloorDiv() if sign is ast.Div else ast.Div()
+        said = "`/` gives a fraction of a whole." if sign is ast.Div else "`//` cuts a fraction off."
+        yield Change("integer division", said, node, _with(node, op=other))
+    for other in OPERATORS.get(sign, ()):
+        said = f"`{SIGNS[sign]}` does not fit here."
+        yield Change("another operator", said, node, _with(node, op=other()))
+    if isinstance(node, ast.BoolOp):
+        other, said = (ast.Or(), "`and` asks") if sign is ast.And else (ast.And(), "`or` asks")
+        said += " for all of it." if sign is ast.And else " for one of it only."
+        yield Change("the condition", said, node, _with(node, op=other))
+        for i in range(len(node.values)):
+            rest = [*node.values[:i], *node.values[i + 1 :]]
+            other = rest[0] if len(rest) == 1 else _with(node, values=rest)
+            yield Change("the condition", "One condition is too many.", node, other)
+    elif isinstance(node, ast.UnaryOp):
+        said = "A `not` is too many." if sign is ast.Not else "The sign is wrong."
+        yield Change("direction", said, node, node.operand)
+    elif isinstance(node, ast.BinOp):
+        yield from _of_terms(node, sign)
+    else:
+        said = "It adds up what should be replaced."
+        yield Change("a step too many", said, node, ast.Assign([node.target], node.value))
+
+
+def _of_terms(node: ast.BinOp, sign: type) -> Iterator[Change]:
+    what = "term" if sign in (ast.Add, ast.Sub) else "factor" if sign is ast.Mult else "step"
+    said = f"There is one {what} too many."
+    if sign is ast.Pow:
+        yield Change("not squared", "There is one power too many.", node, node.left)
+        return
+    yield Change("a factor too many", said, node, node.left)
+    if sign in (ast.Add, ast.Mult):
+        yield Change("a factor too many", said, node, node.right)
+    if sign in (ast.Sub, ast.Div, ast.FloorDiv):
+        said = "The two sides are the wrong way round."
+        yield Change("exchanged", said, node, _with(node, left=node.right, right=node.left))
+    for part in (node.left, node.right):
+        if isinstance(part, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)):
+            squared = ast.BinOp(part, ast.Pow(), ast.Constant(2))
+            yield Change("not squared", "A square is missing.", part, squared)
+
+
+def _call(name: str, *parts: ast.AST) -> ast.AST:
+    return ast.Call(ast.parse(name, mode="eval").body, list(parts), [])
+
+
+def _of_call(node: ast.Call) -> Iterator[Change]:
+    name = _name(node.func)
+    if name in ROUNDED and len(node.args) == 1:
+        for other in ("int", "round", "math.floor", "math.ceil"):
+            if other.rpartition(".")[2] != name:
+                yield Change("rounding", f"`{name}` rounds the wrong way.", node, _call(other, node.args[0]))
+    elif name in ROUNDED and isinstance(node.func, ast.Attribute) and not node.args:
+        for other in ("round", "floor", "ceil"):
+            said = f"`{name}` rounds the wrong way."
+            yield Change("rounding", said, node, _with(node, func=_with(node.func, attr=other)))
+    if len(node.args) == 1 and not node.keywords:
+        yield Change("a step too many", f"There is one step too many: `{name}`.", node, node.args[0])
+    if isinstance(node.func, ast.Attribute):
+        yield Change("a step too many", f"There is one step too many: `{name}`.", node, node.func.value)
+    for other in next((group for group in ALIKE if name in group), ()):
+        if other != name and isinstance(node.func, ast.Name):
+            func = ast.Name(other, ast.Load())
+            yield Change("another function", f"`{name}` does not fit here.", node, _with(node, func=func))
+    for i, keyword in enumerate(node.keywords):
+        said = f"`{keyword.arg}` should not be given here."
+        yield Change("a step too many", said, node, _with(node, keywords=[*node.keywords[:i], *node.keywords[i + 1 :]]))
+    if len(node.args) >= 2:
+        for i in range(len(node.args) - 1):
+            args = [*node.args[:i], node.args[i + 1], node.args[i], *node.args[i + 2 :]]
+            yield Change("exchanged", f"Two arguments of `{name}` are exchanged.", node, _with(node, args=args))
+        for i in range(len(node.args)):
+            rest = [*node.args[:i], *node.args[i + 1 :]]
+            said = f"`{name}` gets one part too many."
+            yield Change("a step too many", said, node, _with(node, args=rest))
+            if name in ("min", "max") and len(rest) == 1:
+                yield Change("a step too many", f"There is one step too many: `{name}`.", node, rest[0])
+
+
+def _of_constant(node: ast.Constant, words: Sequence[str], parent: ast.AST | None) -> Iterator[Change]:
+    value = node.value
+    if type(value) in (int, float):
+        # A factor that is 1, or a term that is 0, is none: that is told as one too many.
+        multiplies = isinstance(parent, ast.BinOp) and not isinstance(parent.op, (ast.Add, ast.Sub))
+        adds = isinstance(parent, ast.BinOp) and not multiplies
+        for other in dict.fromkeys([value + 1, value - 1, 2 * value, value / 2, value**2, *CONSTANTS]):
+            other = int(other) if other == int(other) else other
+            if other == value or (multiplies and other in (0, 1)) or (adds and other == 0):
+                continue
+            if abs(other - value) == 1 and not multiplies:
+                yield Change("off by one", _BY_ONE, node, ast.Constant(other))
+            else:
+                yield Change("another constant", f"`{value}` does not fit here.", node, ast.Constant(other))
+        if value == 0:
+            yield Change("nothing", "0 does not fit here.", node, ast.Constant(None))
+    elif value is True or value is False:
+        yield Change("the condition", f"`{value}` does not fit here.", node, ast.Constant(not value))
+    elif value is None or value == "":
+        for other in (0, None):
+            if other is not value:
+                yield Change("nothing", f"`{value!r}` does not fit here.", node, ast.Constant(other))
+    elif type(value) is str:
+        for word in words:
+            if word != value:
+                yield Change("another word", f"{value!r} does not fit here.", node, ast.Constant(word))
+
+
+def _of_condition(node: Any) -> Iterator[Change]:
+    if isinstance(node, ast.comprehension):
+        for i in range(len(node.ifs)):
+            ifs = [*node.ifs[:i], *node.ifs[i + 1 :]]
+            yield Change("the condition", "It leaves some out that belong to it.", node, _with(node, ifs=ifs))
+        return
+    turned = ast.UnaryOp(ast.Not(), node.test)
+    yield Change("direction", "A condition is the wrong way round.", node.test, turned)
+    if isinstance(node, ast.IfExp):
+        yield Change("the condition", "A condition is too many.", node, node.body)
+        yield Change("the condition", "A condition is too many.", node, node.orelse)
+    else:
+        yield Change("the condition", "A condition is too many.", node.test, ast.Constant(True))
+
+
+def _of_attribute(node: ast.Attribute) -> Iterator[Change]:
+    for group in ALIKE:
+        if node.attr in group and _loaded(node):
+            for other in group:
+                if other != node.attr:
+                    said = f"`.{node.attr}` does not fit here."
+                    yield Change("another attribute", said, node, _with(node, attr=other))
+
+
+def _of_subscript(node: ast.Subscript) -> Iterator[Change]:
+    if not _loaded(node):
+        return
+    yield Change("a step too many", "It takes a part where all is asked for.", node, node.value)
+    if not isinstance(node.slice, (ast.Slice, ast.Tuple, ast.Constant)):
+        get = ast.Call(ast.Attribute(node.value, "get", ast.Load()), [node.slice], [])
+        yield Change("a step is missing", "A name that is not there has no entry.", node, get)
+        for by in (1, -1):
+            yield Change("off by one", _BY_ONE, node.slice, _plus(node.slice, by))
+    if isinstance(node.slice, ast.Slice) and _bounds(node.slice):
+        for other in (ast.Slice(None, node.slice.lower), ast.Slice(node.slice.upper, None)):
+            said = "It takes the wrong end."
+            yield Change("direction", said, node, _with(node, slice=other))
+    if isinstance(node.slice, ast.Tuple) and len(node.slice.elts) > 1:
+        parts = node.slice.elts
+        for i in range(len(parts) - 1):
+            other = ast.Tuple([*parts[:i], parts[i + 1], parts[i], *parts[i + 2 :]], ast.Load())
+            yield Change("exchanged", "Two dimensions are exchanged.", node.slice, other)
+
+
+def _of_parts(node: Any) -> Iterator[Change]:
+    for i in range(len(node.elts)):
+        for j in range(i):
+            elts = list(node.elts)
+            elts[i], elts[j] = elts[j], elts[i]
+            yield Change("exchanged", "Two parts are exchanged.", node, _with(node, elts=elts))
+
+
+def _of_targets(node: Any) -> Iterator[Change]:
+    """`a, b = …` for `b, a = …`, and `total = …` where `total += …` adds up."""
+    target = node.target if isinstance(node, ast.For) else node.targets[0]
+    if isinstance(target, ast.Tuple) and len(target.elts) == 2:
+        said = "The two names are exchanged."
+        yield Change("exchanged", said, target, _with(target, elts=target.elts[::-1]))
+    if isinstance(node, ast.Assign) and isinstance(target, ast.Name):
+        said = "It replaces what should be added up."
+        yield Change("a step is missing", said, node, ast.AugAssign(target, ast.Add(), node.value))
+
+
+def _is_product(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Pow, ast.FloorDiv))
+
+
+def _of_product(product: ast.AST, arguments: Sequence[str]) -> Iterator[Change]:
+    """A factor that lacks in one term of a sum."""
+    for name in arguments:
+        for sign, said in ((ast.Mult, "A factor is missing."), (ast.FloorDiv, "A division is missing.")):
+            other = ast.BinOp(product, sign(), ast.Name(name, ast.Load()))
+            yield Change("a factor is missing", said, product, other)
+
+
+def _of_value(value: ast.AST, arguments: Sequence[str]) -> Iterator[Change]:
+    """What lacks around a value: a factor, a rounding, a root, an absolute value."""
+    for other in (*(ast.Name(name, ast.Load()) for name in arguments), *map(ast.Constant, (2, 4, 100, 1000))):
+        for sign in (ast.Mult, ast.Div, ast.FloorDiv, ast.Add, ast.Sub):
+            said = "A factor is missing." if sign is ast.Mult else "A division is missing."
+            said = "A term is missing." if sign in (ast.Add, ast.Sub) else said
+            yield Change("a factor is missing", said, value, ast.BinOp(value, sign(), other))
+    squared = ast.BinOp(value, ast.Pow(), ast.Constant(2))
+    yield Change("not squared", "A square is missing.", value, squared)
+    yield Change("not squared", "A root is missing.", value, ast.BinOp(value, ast.Pow(), ast.Constant(0.5)))
+    yield Change("direction", "It is upside down.", value, ast.BinOp(ast.Constant(1), ast.Div(), value))
+    yield Change("direction", "The sign is wrong.", value, ast.UnaryOp(ast.USub(), value))
+    for by in (1, -1):
+        yield Change("off by one", _BY_ONE, value, _plus(value, by))
+    for step in ("int", "round", "math.ceil"):
+        yield Change("rounding", "A rounding is missing.", value, _call(step, value))
+    for name in arguments:
+        mean = ast.BinOp(value, ast.Div(), _call("len", ast.Name(name, ast.Load())))
+        yield Change("a factor is missing", "A division is missing.", value, mean)
+    for step in ("abs", "len", "sum", "max", "min", "set", "sorted"):
+        yield Change("a step is missing", f"One step is missing: `{step}`.", value, _call(step, value))
+    zero = _call("max", ast.Constant(0), value)
+    yield Change("a step is missing", "It must not fall below 0.", value, zero)
+
+
+def _of_nothing(value: ast.AST) -> Iterator[Change]:
+    said = "Where there is nothing, it gives None; 0 is asked for."
+    yield Change("nothing", said, value, ast.BoolOp(ast.Or(), [value, ast.Constant(0)]))
+
+
+def _of_blocks(node: Any) -> Iterator[Change]:
+    """Lines in another order, a line too many, and a `return` that stands too far to the right."""
+    for field in ("body", "orelse"):
+        lines = getattr(node, field, [])
+        for i in range(len(lines) - 1):
+            if not isinstance(lines[i + 1], ast.Return) and not isinstance(lines[i], (ast.FunctionDef, ast.ClassDef)):
+                block = [*lines[:i], lines[i + 1], lines[i], *lines[i + 2 :]]
+                said = "Two lines stand in the wrong order."
+                yield Change("two lines in the wrong order", said, node, _with(node, **{field: block}))
+        for line in lines:
+            if isinstance(line, ast.AugAssign) or (
+                isinstance(line, ast.Expr) and not isinstance(line.value, ast.Constant)
+            ):
+                yield Change("a step too many", "There is one line too many.", line, ast.Pass())
+        for i, line in enumerate(lines):
+            if isinstance(line, (ast.For, ast.While)) and isinstance(line.body[-1], ast.Return) and len(line.body) > 1:
+                loop = _with(line, body=line.body[:-1])
+                block = [*lines[:i], loop, line.body[-1], *lines[i + 1 :]]
+                said = "The `return` stands inside the loop and ends it in its first round."
+                yield Change("returned too early", said, node, _with(node, **{field: block}))
