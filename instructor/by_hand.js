@@ -57,6 +57,8 @@ document.addEventListener("change", (event) => {
   keep();
 });
 
+document.addEventListener("input", keep);
+
 document.getElementById("save").addEventListener("click", () => {
   const wrong = answers.flatMap((answer) => [...answer.querySelectorAll("input")]).find((field) => !field.checkValidity());
   if (wrong) { wrong.reportValidity(); return; }

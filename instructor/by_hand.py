@@ -142,8 +142,8 @@ def _article(row: int, graded: Graded, index: int, question: ByHand, marked: Mar
     for number, (what, points) in enumerate(question.rubric):
         value = f"{given[number]:g}" if given else ""
         fields.append(
-            f'<label>{escape(what)} <input type="number" min="0" max="{points}" step="0.5" value="{value}"> of {points}'
-            "</label>"
+            f'<label><input type="number" min="0" max="{points}" step="0.5" value="{value}"> of {points}: '
+            f"{escape(what)}</label>"
         )
     about = f"{len(text.split())} words" if text else "Nothing below the question; it may stand elsewhere."
     changed = marked.text and marked.text != of_text

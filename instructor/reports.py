@@ -32,6 +32,7 @@ p, li, td, pre {{ overflow-wrap: anywhere; }}
 pre {{ font: inherit; white-space: pre-wrap; }}
 fieldset {{ border: 1px solid #888; margin: 0 0 2rem; }}
 label {{ display: block; margin: .3rem 0; }}
+input {{ width: 4rem; }}
 input, select, textarea, button {{ font: inherit; min-height: 1.8rem; }}
 textarea {{ display: block; width: 100%; height: 4rem; }}
 select {{ max-width: 100%; }}

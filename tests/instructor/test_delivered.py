@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import zipfile
 from pathlib import Path
 
 import pytest
 from classroom import SEED, hand_in, needs_sandbox, solved
-from platforms import NAMES, archive, canvas_files, gradescope_files, moodle_files
+from platforms import (
+    NAMES,
+    archive,
+    canvas_files,
+    canvas_gradebook,
+    gradescope_files,
+    moodle_files,
+    moodle_worksheet,
+)
 
 from instructor.__main__ import main
 from instructor.assignments import ASSIGNMENTS
@@ -208,6 +218,28 @@ def test_what_is_no_archive_is_refused_with_its_name(tmp_path, capsys):
     arguments = ["grade", "costs", str(tmp_path / "class.zip"), "--seed", SEED, "--out", str(tmp_path / "out")]
     assert main([*arguments, "--no-sandbox"]) == 1
     assert "class.zip is no folder, and no zip file that can be read" in capsys.readouterr().err
+
+
+@needs_sandbox
+@pytest.mark.parametrize("system", ["Moodle", "Canvas", "Gradescope"])
+def test_a_class_goes_from_the_archive_to_the_marks_in_the_course(tmp_path, capsys, system):
+    wrong = solved(peak_elements="def peak_elements(maps, skips):\n    return sum(maps)")
+    students = [("Ada Lovelace", 101, solved()), ("Jane Roe", 103, wrong), ("Jane Roe", 104, solved())]
+    make = {"Moodle": moodle_files, "Canvas": canvas_files, "Gradescope": gradescope_files}[system]
+    path, out = archive(tmp_path / "delivered.zip", make(students)), tmp_path / "out"
+    assert main(["grade", "costs", str(path), "--seed", SEED, "--out", str(out)]) == 0
+    people = [(name, number) for name, number, _ in students]
+    sheet, book = tmp_path / "sheet.csv", tmp_path / "book.csv"
+    moodle_worksheet(sheet, people, "32")
+    canvas_gradebook(book, people)
+    assert main(["return", "costs", str(out), "--moodle", str(sheet), "--canvas", str(book)]) == 0
+    tables = [(out / "return" / f"{name}_grades.csv").read_text(encoding="utf-8") for name in ("moodle", "canvas")]
+    grades = [[row["Grade"] for row in csv.DictReader(io.StringIO(tables[0]))]]
+    grades += [[row[-1] for row in csv.reader(io.StringIO(tables[1]))][2:-1]]
+    known = {"Moodle": [0], "Canvas": [1], "Gradescope": []}[system]
+    for index, found in enumerate(grades):  # elsewhere two people of one name cannot be told apart by the name
+        assert found == (["32", "26", "32"] if index in known else ["32", "", ""])
+    assert (out / "return" / f"{system.lower()}_feedback.zip").exists() == (system != "Gradescope")
 
 
 @needs_sandbox

@@ -357,6 +357,7 @@ def test_one_marks_from_the_page_and_the_file_that_it_saves_is_read(tmp_path):
         first, second = (page.locator("fieldset").nth(index) for index in (0, 1))
         for field, (_, points) in zip(first.locator("input").all(), DEFENCE.rubric, strict=True):
             field.fill(str(points))
+        assert page.locator("#said").inner_text() == "1 of 4 answers marked"
         first.locator("textarea").fill('Say "where", please.')
         first.locator("textarea").press("Tab")
         assert page.locator("#said").inner_text() == "1 of 4 answers marked"
