@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -217,6 +218,11 @@ def no_value(got: Outcome) -> str:
         return (
             f"The answer is an object {kind}. It must be made of plain numbers, strings, lists and dictionaries: "
             "convert it, for instance with `int(...)` or `.tolist()`."
+        )
+    if "too_new" in got:
+        return (
+            f"Your cell could not be read by Python {platform.python_version()}, which grades: "
+            "it seems to be written for a newer one. Write it so that both read it, or ask for it to be graded by yours."
         )
     if "value" not in got:
         return "Not answered: no function with the name that the question gives is filled in."

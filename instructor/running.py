@@ -6,6 +6,7 @@ All that a worker says may be a lie: it is read as numbers and short words, or n
 from __future__ import annotations
 
 import builtins
+import platform
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ class Session:
         self.skip: list[int | list[int]] = []
         self.found: dict[str, list[tuple[int, bool]]] = {}
         self.checked: dict[str, int] = {}
+        self.too_new: set[str] = set()
         self.student, self.cost, self.lost, self.pictures = "", 0.0, 0, False
 
     def __enter__(self) -> Session:
@@ -176,7 +178,10 @@ class Session:
             self.graded.is_another = True
             self.graded.for_staff.append(f"The notebook is of another assignment: it has {printable(min(carries))}.")
         if any("newer Python" in remark for remark in self.graded.remarks):
-            self.graded.for_staff.append("A cell may be written in a newer Python than the grader's: run it there.")
+            version = platform.python_version()
+            self.graded.for_staff.append(f"A cell may be written in a newer Python than {version}: grade it there.")
+        said = loaded.get("too_new") if type(loaded.get("too_new")) is list else []
+        self.too_new = {each for each in said if type(each) is str}
 
     # Choosing -----------------------------------------------------------------------------------------------------
 
@@ -229,7 +234,8 @@ class Session:
         """What is to be said of each case of each part."""
         cell, parts = self.definition(key), list(key.problem.parts)
         if cell is None:
-            return {part.name: self._all(key, part, {"missing": True}) for part in parts}
+            outcome = {"too_new": True} if key.problem.name in self.too_new else {"missing": True}
+            return {part.name: self._all(key, part, outcome) for part in parts}
         verdicts: dict[str, list[Verdict]] = {}
         while parts:
             if self.again and self.lost >= PATIENCE:  # it had its second chance; the first result stands

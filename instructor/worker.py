@@ -379,7 +379,9 @@ class Cell:
         except SyntaxError as error:
             self.is_python = False
             self.error = ["SyntaxError", error.lineno, newer(self.source, error, version)]
-            return
+            if not self.error[2]:
+                return  # nor did it run for the student
+            body = what_can_be_read(self.source)
         except (ValueError, RecursionError, MemoryError) as error:
             self.error = [type(error).__name__, 0, False]
             return
@@ -430,6 +432,24 @@ def statements(source: str, name: str) -> list[ast.stmt]:
             raise error from None
     finally:
         gc.enable()
+
+
+def what_can_be_read(source: str) -> list[ast.stmt]:
+    """The statements of a cell that this Python understands, where a newer one would understand all."""
+    lines, body = source.splitlines(), []
+    begins = [number for number, line in enumerate(lines) if re.match(r"[^\s)\]}#]", line)]
+    ends = [*begins[1:], len(lines)]
+    at = 0
+    while at < len(begins):
+        for last in reversed(range(at, min(at + 6, len(begins)))):  # an `else` belongs to what stands above it
+            try:
+                body += ast.parse("\n" * begins[at] + "\n".join(lines[begins[at] : ends[last]])).body
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                continue
+            at = last
+            break
+        at += 1
+    return body
 
 
 def translate(source: str) -> str:
@@ -640,6 +660,7 @@ class Run:
             "found": {p: [[index, found[p][index][0]] for index in same[p]] for p in found},
             "checked": {name: index for name, index in self.checked.items() if name in self.problems},
             "not_run": self.not_run(),
+            "too_new": self.too_new(),
             "texts": texts(self.notebook.cells, self.job["by_hand"], self.job.get("ours", [])),
             "student": self.notebook.about.get("student"),
             "carries": sorted({cell.problem[:100] for cell in self.notebook.cells if cell.problem})[:50],
@@ -660,6 +681,15 @@ class Run:
                 if cell.kind != "code" and not self.found[problem] and (cell.problem == problem or holds):
                     found[problem] = number
         return found
+
+    def too_new(self) -> list[str]:
+        """The answers that stand in a cell whose syntax may be newer than this Python, and nowhere else."""
+        sources = [cell.source for cell in self.notebook.code if cell.error and cell.error[2]]
+        return [
+            problem
+            for problem in self.problems
+            if not self.found[problem] and any(re.search(rf"\bdef +{problem}\b", source) for source in sources)
+        ]
 
 
 def kind_of(error: BaseException) -> str:

@@ -195,6 +195,21 @@ def test_the_same_points_with_one_worker_and_with_many(tmp_path):
 
 
 @needs_sandbox
+def test_the_same_points_beside_sixteen_busy_programs(tmp_path):
+    for name in STUDENTS:
+        hand_in(tmp_path / "in", name, solved(extra=BUSY.format(0.5)))
+    grader, submissions = Grader(ASSIGNMENTS["costs"](SEED), seconds=1), find_submissions(tmp_path / "in", "costs")
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(16)]
+    try:
+        results = list(grader.grade_all(submissions))
+    finally:
+        for program in busy:
+            program.kill()
+            program.wait()
+    assert [(each.points, each.remarks, each.for_staff) for each in results] == [(ALL, [], [])] * len(STUDENTS)
+
+
+@needs_sandbox
 def test_a_pause_of_the_grader_costs_nobody_anything(tmp_path):
     for name in STUDENTS:
         hand_in(tmp_path / "in", name, solved(extra=BUSY.format(0.3)))

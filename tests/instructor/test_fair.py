@@ -162,7 +162,9 @@ def graded(tmp_path_factory):
         if "def conv_macs" in "".join(cell["source"]):
             cell["cell_type"] = "markdown"
     hand_in(folder / "in", "turned Markdown", turned)
-    hand_in(folder / "in", "newer Python", solved(conv_macs=ANSWER + '\nf"{dict(a=1)["a"]}"\ntype Sizes = list'))
+    newer = 'f"{dict(a=1)["a"]}"\ntype Sizes = list'
+    hand_in(folder / "in", "newer Python", solved(conv_macs=ANSWER.replace("-> int:", "-> int:\n    type A = int")))
+    hand_in(folder / "in", "newer Python beside it", solved(conv_macs=f"{newer}\n{ANSWER}\n{newer}"))
     loop = f"{ANSWER}\n\nwhile True:\n    pass"
     hand_in(folder / "in", "a loop below the answer", solved(conv_macs=loop))
     hand_in(folder / "in", "draws", solved(extra="import matplotlib.pyplot as plt\nplt.plot([1, 2])"))
@@ -216,8 +218,18 @@ def test_an_answer_that_became_markdown_is_pointed_out_to_student_and_staff(grad
 
 def test_newer_syntax_is_said_to_be_that(graded):
     row = graded[0]["newer Python"]
+    assert row["points"] == str(ALL - CONV)
     assert "newer Python than the grader's" in row["remarks"]
     assert "newer Python" in row["for staff"]
+    page = (graded[1] / "feedback" / "newer_Python.html").read_text()
+    assert "it seems to be written for a newer one" in page
+    assert "no function with the name" not in page
+
+
+def test_an_answer_beside_newer_syntax_counts(graded):
+    row = graded[0]["newer Python beside it"]
+    assert row["points"] == str(ALL)
+    assert "newer Python than the grader's" in row["remarks"]
 
 
 def test_an_answer_above_a_loop_is_kept(graded):
