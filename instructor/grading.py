@@ -221,8 +221,8 @@ def no_value(got: Outcome) -> str:
         )
     if "too_new" in got:
         return (
-            f"Your cell could not be read by Python {platform.python_version()}, which grades: it seems to be written for "
-            "a newer one. Write it so that both read it, or ask for it to be graded by yours."
+            f"Your cell could not be read by Python {platform.python_version()}, which grades: "
+            "it seems to be written for a newer one. Write it so that both read it, or ask for a grader that reads it."
         )
     if "value" not in got:
         return "Not answered: no function with the name that the question gives is filled in."
