@@ -69,7 +69,9 @@ def parser() -> argparse.ArgumentParser:
                 "--seconds", type=seconds, default=10, help="of processor time, for all cells and for each part (10)"
             )
             command.add_argument("--jobs", type=jobs, default=processors(), help="submissions side by side")
-            command.add_argument("--only", action="append", metavar="NAME", help="grade this student again")
+            command.add_argument(
+                "--only", action="append", metavar="NAME", help="grade this student again: a name or a number"
+            )
             command.add_argument("--no-sandbox", action="store_true", help="run students' code as you, unprotected")
         else:
             command.add_argument(
@@ -260,15 +262,17 @@ def give_back(make: Callable[[str], Assignment], options: argparse.Namespace) ->
 
 def to_grade(submissions: list[Submission], known: dict[str, Graded], only: list[str] | None) -> list[Submission]:
     """Those without a result, or with another file than that of the result, or those that were asked for."""
-    if only:
-        missing = [name for name in only if name not in {each.student for each in submissions}]
-        if missing:
-            raise OSError(f"No submission is by {', '.join(missing)}: --only takes a name as grades.csv has it.")
+    chosen = set()
+    for name in only or ():
+        students = {each.student for each in submissions if name in (each.student, each.delivery.id)}
+        if len(students) != 1:
+            raise OSError(f"No submission is by {name}: --only takes a name or a number as grades.csv has it.")
+        chosen |= students
     waiting = []
     for each in submissions:
         before = known.get(each.student)
         done = before and before.is_final and not before.failure and before.digest == each.digest()
-        if not done or each.student in (only or ()):
+        if not done or each.student in chosen:
             waiting.append(each)
     return waiting
 

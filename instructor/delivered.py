@@ -42,7 +42,7 @@ from instructor.submissions import (
     submission_of,
 )
 
-MOODLE = re.compile(r"(?P<name>[^_]+)(?:_(?P<id>\d+))?_assignsubmission_[a-z]+(?:_(?P<file>.*))?")
+MOODLE = re.compile(r"(?P<name>.+?)(?:_(?P<id>\d+))?_assignsubmission_[a-z]+(?:_(?P<file>.*))?")
 CANVAS = re.compile(
     r"(?!\d+_)(?:(?P<late_anon>late_)?anon_(?P<anon>[^\W_]+)|(?P<name>\w+?)(?P<late>_late)?_(?P<id>\d+))"
     r"(?:_(?P<attachment>\d+)_(?P<file>.+)|_(?:text|link)\.html)",

@@ -137,6 +137,7 @@ def canvas_sheet(path: Path, assignment: Assignment, column: str) -> Sheet:
     choices = [name for name in header[header.index("Section") + 1 :] if re.search(r" \(\d+\)$", name)]
     wanted = column.casefold() or assignment.name.casefold()
     fits = [name for name in choices if wanted in name.casefold()]
+    fits = [name for name in fits if name.rpartition(" (")[0].casefold() == wanted or name == column] or fits
     fits = fits or ([] if column else [name for name in choices if assignment.title.casefold() in name.casefold()])
     if len(fits) != 1:
         raise OSError(f"{path}: say with --column which of these it is: {', '.join(choices) or 'there is none'}")

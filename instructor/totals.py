@@ -99,9 +99,10 @@ def typed_mark(text: str) -> Marked | None:
 
 
 def changed_texts(assignment: Assignment, results: list[Graded], folder: Path) -> list[str]:
-    """Who handed in another text after the first was marked."""
+    """Who handed in another text after the first was marked, and marks that are nobody's here."""
     marks = read_marks(assignment, folder)
-    found = []
+    lost = {code for code, _ in marks} - {code_of(graded.student) for graded in results}
+    found = [f"marks.csv: {len(lost)} in it are not in this class. Is it another class's?"] if lost else []
     for graded in results:
         for index, question in enumerate(assignment.by_hand):
             marked = marks.get((code_of(graded.student), question.title))

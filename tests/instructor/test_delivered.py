@@ -44,6 +44,12 @@ def test_moodle_has_a_folder_for_each_student_with_a_number(tmp_path, ending):
     assert (ada.delivery.id, ada.delivery.place) == ("101", f"Ada Lovelace_101_assignsubmission_file{ending}")
 
 
+def test_a_name_with_a_line_in_it_is_still_a_student(tmp_path):
+    files = {"jane_roe Jane Roe_103_assignsubmission_file/costs.ipynb": "{}"} | moodle_files(STUDENTS[:1])
+    found = delivered(files, tmp_path)
+    assert [each.student for each in found.submissions] == ["Ada Lovelace (101)", "jane_roe Jane Roe (103)"]
+
+
 def test_moodle_without_folders_has_files_that_begin_alike(tmp_path):
     files = {f"{name}_{number}_assignsubmission_file_costs.ipynb": "{}" for name, number, _ in STUDENTS}
     files["Ada Lovelace_101_assignsubmission_file_notes.pdf"] = "%PDF"
@@ -263,3 +269,7 @@ def test_an_archive_is_graded_as_it_was_downloaded(tmp_path, capsys):
     assert json.dumps(list(case)) not in page
     assert main(arguments) == 0
     assert "2 of 2 were graded before." in capsys.readouterr().out
+    assert main([*arguments, "--only", "103"]) == 0
+    assert "1 of 2 were graded before." in capsys.readouterr().out
+    assert main([*arguments, "--only", "Jane Roe"]) == 1  # of several there could be two
+    assert "--only takes a name or a number as grades.csv has it" in capsys.readouterr().err

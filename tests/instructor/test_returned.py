@@ -185,6 +185,10 @@ def test_a_column_that_is_not_clear_has_to_be_named(tmp_path, capsys):
     assert give_back(tmp_path / "graded", "--canvas", book) == 1
     assert "say with --column which of these it is: Homework 1 (4711), Essay (4712)" in capsys.readouterr().err
     assert give_back(tmp_path / "graded", "--canvas", book, "--column", "homework 1") == 0
+    book.write_text(book.read_text().replace("Essay", "Homework 1 redo"))
+    assert give_back(tmp_path / "graded", "--canvas", book, "--column", "homework") == 1
+    assert give_back(tmp_path / "graded", "--canvas", book, "--column", "homework 1") == 0
+    assert "Homework 1 (4711)" in (tmp_path / "graded" / "return" / "canvas_grades.csv").read_text()
 
 
 def test_semicolons_are_read_too(tmp_path):
@@ -326,6 +330,14 @@ def test_a_text_that_changed_after_it_was_marked_is_pointed_out(tmp_path, capsys
     assert "changed since it was marked" in (folder / "by_hand.html").read_text()
     assert give_back(folder, name="budget") == 0
     assert "Look at Bö Çelik (102): the text to 'Defend your choice' has changed" in capsys.readouterr().err
+
+
+def test_marks_of_another_class_are_pointed_out(tmp_path, capsys):
+    folder = tmp_path / "graded"
+    a_class(folder, moodle, BUDGET)
+    save_marks(folder, [graded("Somebody else", Delivery(), BUDGET)], "8")
+    assert give_back(folder, name="budget") == 0
+    assert "marks.csv: 1 in it are not in this class" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("points", ["9", "-1", "2 2 2 1 2", "1 1", "many"])
