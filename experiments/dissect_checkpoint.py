@@ -34,8 +34,8 @@ KINDS = ("stem", "depthwise", "pointwise")
 NOTHING = 1e-15
 
 
-def views(picture: torch.Tensor) -> torch.Tensor:
-    """Five: the picture as `prepare` cuts it, and so each of its corners, 7/8 as high and wide. (5, 3, 224, 224)."""
+def views(picture: torch.Tensor, resolution: int = 224) -> torch.Tensor:
+    """Five: the picture as `prepare` cuts it, and so each of its corners, 7/8 as high and wide. (5, 3, H, H)."""
     height, width = (7 * side // 8 for side in picture.shape[:2])
     corners = [
         picture[:height, :width],
@@ -43,7 +43,7 @@ def views(picture: torch.Tensor) -> torch.Tensor:
         picture[-height:, :width],
         picture[-height:, -width:],
     ]
-    return torch.cat([prepare(part) for part in (picture, *corners)])
+    return torch.cat([prepare(part, resolution) for part in (picture, *corners)])
 
 
 @torch.inference_mode()
@@ -125,7 +125,7 @@ def variants(tensors: dict[str, torch.Tensor], calibration: torch.Tensor) -> Ite
     yield "one scale a layer, batch norm not folded", rounded(network, False), alone
     with tempfile.TemporaryDirectory() as folder:
         exported, integers = Path(folder) / "float.onnx", Path(folder) / "integers.onnx"
-        deploy.export_onnx(folded, exported, (3, 224, 224))
+        deploy.export_onnx(folded, exported, tuple(calibration.shape[1:]))
         for name, per_channel in (("layer", False), ("channel", True)):
             deploy.quantize_onnx(exported, integers, calibration, per_channel=per_channel, batch_size=4)
             yield f"onnxruntime in 8 bits, one scale a {name}", deploy.load_onnx(integers), alone
@@ -142,13 +142,13 @@ def variants(tensors: dict[str, torch.Tensor], calibration: torch.Tensor) -> Ite
     yield "upside down", network, lambda images: images.flip(2)
 
 
-def asked(tensors: dict[str, torch.Tensor]) -> list[dict[str, Any]]:
+def asked(tensors: dict[str, torch.Tensor], resolution: int = 224) -> list[dict[str, Any]]:
     """For each variant: of a hundred views how many are right, and how many answered as before; and the cat."""
     pictures, names = photographs(), class_names()
-    images = torch.cat([views(picture) for picture, _ in pictures])
+    images = torch.cat([views(picture, resolution) for picture, _ in pictures])
     labels = torch.tensor([label for _, label in pictures]).repeat_interleave(5)
-    cat = prepare(things()["chelsea.png"])
-    calibration = torch.cat([prepare(picture) for picture in things().values()])
+    cat = prepare(things()["chelsea.png"], resolution)
+    calibration = torch.cat([prepare(picture, resolution) for picture in things().values()])
     background = len(tensors["classifier.bias"]) - len(names)  # Google's first class
     rows, expected = [], None
     for what, network, change in variants(tensors, calibration):
@@ -168,7 +168,8 @@ def asked(tensors: dict[str, torch.Tensor]) -> list[dict[str, Any]]:
                 "sure": round(float(seen.max()), 2),
             }
         )
-        print(*rows[-1].values(), sep=" | ", flush=True)
+        said = "{what}: {right} of 100 right, {same} as released, logits move by {off:.0%}; the cat: {cat}, {sure}"
+        print(said.format(**rows[-1]), flush=True)
     return rows
 
 
@@ -301,7 +302,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if len(sys.argv) > 1:
         tensors, _ = download(sys.argv[1])
-        asked(tensors)
+        asked(tensors, int(sys.argv[1].rpartition("-")[2]))  # its resolution
         return
     tensors = google()
     network = from_checkpoint(tensors)
