@@ -23,6 +23,7 @@ from torch import nn
 
 from mobilenet_edu import checks
 from mobilenet_edu.architecture import Layer, conv_mobilenet, mobilenet_v1
+from mobilenet_edu.blocks import DepthwiseConv2d, PointwiseConv2d, SameConv2d
 from mobilenet_edu.network import MobileNet
 
 __all__ = [
@@ -140,9 +141,11 @@ def time_layers(
 
     Raises:
         TypeError, ValueError: ``batch_size``, ``rounds`` or ``warm_up`` is no positive integer.
+        ValueError: a layer was changed, put in or taken out since ``network`` was built, and rows would be wrong.
     """
     for name, value in {"batch_size": batch_size, "rounds": rounds, "warm_up": warm_up}.items():
         checks.positive(name, value)
+    _check_built(network)
     stem = network.architecture.stem
     network = deepcopy(network).eval().to(memory_format=memory_format)
     images = torch.randn(batch_size, stem.in_channels, *stem.input_size).to(memory_format=memory_format)
@@ -172,6 +175,55 @@ def time_layers(
         elif layer.kind == "classifier":
             timings.append(LayerTiming(layer, batch_size, timing(module)))
     return timings
+
+
+def _check_built(network: MobileNet) -> None:
+    """Refuse a network whose layers that multiply are not those of its architecture. Batch norms may be folded."""
+    parts, described = dict(network.named_modules()), set()
+    for layer in network.architecture.layers:
+        for name, expected in _multiplying(layer).items():
+            found = _settings(parts.get(name))
+            if found is None:
+                kind = type(parts.get(name)).__name__
+                raise ValueError(f"{name} is of class {kind} and must be the layer that network.architecture describes")
+            for setting, value in expected.items():
+                if found[setting] != value:
+                    raise ValueError(
+                        f"{name} has {setting}={found[setting]}, and network.architecture says {value}: build the "
+                        "network from an architecture that describes it"
+                    )
+            described.add(name)
+    for name, part in parts.items():
+        if isinstance(part, (nn.Linear, nn.modules.conv._ConvNd)) and name not in described:
+            raise ValueError(f"{name} multiplies, and network.architecture does not describe it")
+
+
+def _multiplying(layer: Layer) -> dict[str, dict[str, Any]]:
+    """The modules of a layer that multiply, by name, with their settings."""
+    if layer.is_convolution:
+        kernel = layer.kernel_size if isinstance(layer.kernel_size, tuple) else (layer.kernel_size,) * 2
+        padding = layer.padding if isinstance(layer.padding, tuple) else (layer.padding,) * 2
+        settings = {"in_channels": layer.in_channels, "out_channels": layer.out_channels, "kernel_size": kernel}
+        settings |= {"stride": (layer.stride,) * 2, "groups": layer.groups, "padding": padding, "dilation": (1, 1)}
+        return {f"{layer.name}.conv": settings}
+    if layer.kind == "squeeze-excite":
+        wide, narrow = layer.in_channels, layer.squeezed
+        return {
+            f"{layer.name}.reduce": {"in_channels": wide, "out_channels": narrow},
+            f"{layer.name}.expand": {"in_channels": narrow, "out_channels": wide},
+        }
+    if layer.kind == "classifier":
+        return {layer.name: {"in_features": layer.in_channels, "out_features": layer.out_channels}}
+    return {}
+
+
+def _settings(part: nn.Module | None) -> dict[str, Any] | None:
+    """What a layer of exactly these kinds multiplies; None for any other."""
+    if type(part) in (nn.Conv2d, DepthwiseConv2d, PointwiseConv2d, nn.Linear):
+        return vars(part)
+    if type(part) is SameConv2d:  # writes maps as large as half the kernel on each side does
+        return vars(part) | {"padding": tuple(side // 2 for side in part.kernel_size)}
+    return None
 
 
 def peak(side: int = 1024, repeats: int = 9, clock: Clock = perf_counter) -> float:

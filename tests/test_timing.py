@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
-from mobilenet_edu import timing
+from mobilenet_edu import deploy, timing, weights
 from mobilenet_edu.architecture import conv_mobilenet, mobilenet_v1
 from mobilenet_edu.network import MobileNet, MobileNetV1
+from mobilenet_edu.successors import mobilenet_v3_small
 from mobilenet_edu.timing import (
     LayerTiming,
     StoredTimes,
@@ -111,6 +113,74 @@ def test_the_first_passes_do_not_count():
     timings = time_layers(network, rounds=3, warm_up=2, clock=clock)
     assert timings[-1].timing.seconds == (3.0, 5.0, 4.0)
     assert {each.timing.seconds for each in timings[:-1]} == {(0.0,) * 3}
+
+
+def grouped(network):
+    network.blocks[1].pointwise.conv = nn.Conv2d(16, 32, 1, groups=2, bias=False)
+
+
+def strided(network):
+    network.blocks[3].depthwise.conv.stride = (1, 1)
+
+
+def wider(network):
+    network.classifier = nn.Linear(256, 20)
+
+
+def dilated(network):
+    network.stem.conv.dilation = (2, 2)
+
+
+def unpadded(network):
+    network.stem.conv.padding = (0, 0)
+
+
+def taken_out(network):
+    network.blocks[2].pointwise.conv = nn.Identity()
+
+
+def put_in(network):
+    network.blocks.append(nn.Conv2d(256, 256, 1))
+
+
+def of_another_kind(network):
+    class Twice(nn.Conv2d):
+        def forward(self, images):
+            return super().forward(images) + super().forward(images)
+
+    network.stem.conv = Twice(3, 8, 3, 2, 1, bias=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (grouped, r"blocks\.1\.pointwise\.conv has groups=2, and network\.architecture says 1: build"),
+        (strided, r"blocks\.3\.depthwise\.conv has stride=\(1, 1\), and network\.architecture says \(2, 2\)"),
+        (wider, "classifier has out_features=20, and network.architecture says 10"),
+        (dilated, r"stem\.conv has dilation=\(2, 2\)"),
+        (unpadded, r"stem\.conv has padding=\(0, 0\)"),
+        (taken_out, r"blocks\.2\.pointwise\.conv is of class Identity and must be the layer"),
+        (put_in, r"blocks\.13 multiplies, and network\.architecture does not describe it"),
+        (of_another_kind, r"stem\.conv is of class Twice and must be"),
+    ],
+)
+def test_a_network_that_is_no_longer_its_architecture_gets_no_rows(change, sentence):
+    network = MobileNet(mobilenet_v1(0.25, 32, 10))
+    change(network)
+    with pytest.raises(ValueError, match=sentence):
+        time_layers(network, rounds=1, warm_up=1, clock=Ticking())
+
+
+@pytest.mark.parametrize("architecture", [mobilenet_v1(0.25, 32, 10), mobilenet_v3_small(0.5, 32, 10)])
+def test_a_folded_network_and_one_with_squeeze_excites_are_timed(architecture):
+    built = time_layers(MobileNet(architecture), rounds=1, warm_up=1, clock=Ticking())
+    folded = time_layers(deploy.fold_batch_norms(MobileNet(architecture)), rounds=1, warm_up=1, clock=Ticking())
+    assert [each.layer for each in built] == [each.layer for each in folded]
+
+
+def test_a_network_that_was_taken_over_with_tensorflows_padding_is_timed():
+    network = weights.from_checkpoint(MobileNetV1(10, 0.25).state_dict(), padding="same")
+    assert len(time_layers(network, rounds=1, warm_up=1, clock=Ticking())) == 28
 
 
 @pytest.mark.parametrize("name", ["batch_size", "rounds", "warm_up"])
