@@ -8,8 +8,8 @@ Nothing is made up: the platform's own table is filled in, and everything else i
   lies in the folder that was downloaded (``mod/assign/feedback/file/importziplib.php``).
 - Canvas: the *exported gradebook*, of which the columns up to Section, the one of this assignment, called
   ``TITLE (NUMBER)``, and the row Points Possible are kept (``lib/gradebook_importer.rb`` of
-  https://github.com/instructure/canvas-lms); and a zip file for *Re-Upload Submissions*. Canvas recognises a file by the
-  two numbers in its name and shows it to the student under the name of the file that was handed in
+  https://github.com/instructure/canvas-lms); and a zip file for *Re-Upload Submissions*. Canvas recognises a file
+  by the two numbers in its name and shows it to the student under the name of the file that was handed in
   (``infer_comment_context_from_filename`` in ``app/models/abstract_assignment.rb``): so feedback is a notebook there.
 
 Brightspace and Gradescope: what they import could not be confirmed, so ``grades.csv`` is what there is.
