@@ -115,3 +115,23 @@ MISSED = {
 @pytest.mark.parametrize("name", MISSED)
 def test_what_was_once_called_correct_is_not(name):
     assert BY_NAME[name].verdict(answer(name, MISSED[name])).outcome == "wrong"
+
+
+# What the answers alone show: the exercise, what the answer makes of the right one, and words of the sentence.
+SEEN = [
+    ("largest_picture", lambda right: min(right, 224), "right up to 224, and never larger"),
+    ("receptive_field", lambda right: right**2, "the square of the right one"),
+    ("mean_and_spread", lambda right: tuple(round(each, 1) for each in right), "rounded to one digit"),
+    ("two_parts", lambda right: tuple(2 * each for each in right), "2 times too large"),
+    ("timm_name", lambda right: right.removeprefix("blocks."), "lacks 'blocks.' at its beginning"),
+    ("what_was_counted", str.upper, "small and capital letters"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "change", "words"), SEEN, ids=[each[0] for each in SEEN])
+def test_what_the_answers_show_is_said_whatever_the_code(name, change, words):
+    exercise = BY_NAME[name]
+    verdict = exercise.verdict(lambda *case: change(exercise.reference(*case)))
+    assert verdict.outcome == "wrong"
+    assert verdict.mistake
+    assert words in " ".join(verdict.text.split()) or verdict.mistake in [each.name for each in exercise.mistakes]

@@ -95,6 +95,7 @@ class _Trial:
     got: Any = None
     remark: str = ""
     complaint: str | None = None
+    is_of_another_type: bool = False
     changed: str = ""
 
 
@@ -193,6 +194,7 @@ class Exercise:
         trial.got = plain(trial.right, got)
         trial.complaint = wrong_type(trial.right, trial.got)
         if trial.complaint:
+            trial.is_of_another_type = trial.got is not None and type(trial.got) is not float
             return
         trial.remark = remark(trial.right, got)
         trial.got = self.observe(trial.got, *copy.deepcopy(trial.case))
@@ -250,7 +252,7 @@ class Exercise:
         if changed is not None:
             which = changed.changed.removeprefix("it of ")
             text = f"Not yet. Your function changes its arguments: {which}. Work on a copy, or undo it."
-            return Verdict("wrong", f"{_filled(text)}\n{self._call(changed.case)}")
+            return Verdict("wrong", f"{_filled(text)}\n{self._call(changed.case)}", "changed arguments")
         if failing is None:
             said = next((trial.remark for trial in trials if trial.remark), "")
             return Verdict("correct", _filled(f"Correct, in all {len(trials)} cases tried.{said}"))
@@ -307,7 +309,10 @@ class Exercise:
     def _told(self, slip: Slip | None, failing: _Trial) -> Verdict:
         complaint = [_filled(line, indent="  ") for line in failing.complaint.splitlines()]
         said = _filled(f"Not yet. {slip.sentence}" if slip else "Not yet.")
-        return Verdict("wrong", "\n".join([said, self._call(failing.case), *complaint]), slip.name if slip else None)
+        name = slip.name if slip else None
+        if name is None and (self.judge is not None or failing.is_of_another_type):
+            name = "what the complaint says"
+        return Verdict("wrong", "\n".join([said, self._call(failing.case), *complaint]), name)
 
     def _agrees(self, mistake: Mistake, trials: list[_Trial]) -> bool:
         try:

@@ -263,12 +263,83 @@ def _tensors(tries: list[Try]) -> str:
     return ""
 
 
+def _limits(tries: list[Try]) -> str:
+    """Of a number: whether it stops at a limit, keeps above one, comes in steps, or is rounded."""
+    got = [each.got for each in tries]
+    if all(each.right or (each.got is None and each.expected == 0) for each in tries):
+        return "Where there is nothing your function returns None. The task asks for 0."
+    if not all(type(each.expected) in (int, float) and type(each.got) in (int, float) for each in tries):
+        return ""
+    most, least = max(got), min(got)
+    if _all(tries, lambda expected, got: got == min(expected, most)) and got.count(most) >= 2:
+        return f"Your answer is right up to {show(most)}, and never larger. Where does your search end?"
+    if _all(tries, lambda expected, got: got == max(expected, least)) and got.count(least) >= 2:
+        return f"Your answer is never below {show(least)}; otherwise it is right."
+    if type(tries[0].expected) is int and _all(tries, lambda expected, got: type(got) is int):
+        for step in (64, 32, 16, 10, 8, 4, 2):
+            if _all(tries, lambda expected, got, step=step: got == expected // step * step):
+                return f"Your answer comes in steps of {step}. What lies between counts as well."
+        if _all(tries, lambda expected, got: got == expected**2):
+            return "Your answer is the square of the right one in every case."
+    return ""
+
+
+def _rounded(tries: list[Try]) -> str:
+    """Of a float, or several: whether only digits are missing."""
+    for digits in (0, 1, 2, 3, 4):
+        if _all(tries, lambda expected, got, digits=digits: _equal(_to_digits(expected, digits), got)):
+            after = {0: "whole numbers", 1: "one digit after the point"}.get(digits, f"{digits} digits after the point")
+            return f"You rounded to {after}. Return all digits."
+    return ""
+
+
+def _to_digits(value: Any, digits: int) -> Any:
+    if type(value) is tuple:
+        return tuple(_to_digits(part, digits) for part in value)
+    return round(value, digits) + 0.0 if type(value) is float else value
+
+
+def _factors(tries: list[Try]) -> str:
+    """Of a pair of numbers, or three: whether each is too large by one factor."""
+    if type(tries[0].expected) is not tuple or not _all(tries, lambda expected, got: len(expected) == len(got)):
+        return ""
+    parts = [Try(each.case, *pair, right=False) for each in tries for pair in zip(each.expected, each.got, strict=True)]
+    sentence = _numbers([each for each in parts if type(each.expected) is not str or each.expected != each.got])
+    return sentence.replace("Your answer is", "Each number of your answer is") if "times too" in sentence else ""
+
+
+def _texts(tries: list[Try]) -> str:
+    """Of a text: whether only capitals, a beginning, or one mark differ."""
+    if not all(type(text) is str for each in tries for text in (each.expected, each.got)):
+        return ""
+    if _all(tries, lambda expected, got: expected.casefold() == got.casefold()):
+        return "Your text is right except for small and capital letters."
+    expected, got = tries[0].expected, tries[0].got
+    start = expected.removesuffix(got)
+    if _all(tries, lambda expected, got: expected == start + got):
+        return f"Your text lacks {start!r} at its beginning; the rest is right."
+    for mark in dict.fromkeys(expected):
+        for other in dict.fromkeys([*got, ""]):
+            if mark != other and _all(tries, lambda expected, got, a=mark, b=other: _with_one(expected, a, b) == got):
+                instead = f", not {other!r}" if other else ""
+                return f"Your text is right except for one mark: {mark!r} is asked for{instead}."
+    return ""
+
+
+def _with_one(text: str, mark: str, other: str) -> str:
+    return other.join(text.rsplit(mark, 1))
+
+
 LOOKS = {
     "the whole cost": _whole_cost,
     "text": _as_text,
     "parts": _parts,
     "entries": _entries,
     "numbers": _numbers,
+    "limits": _limits,
+    "rounded": _rounded,
+    "factors": _factors,
+    "texts": _texts,
     "numbers of a tensor": _tensors,
 }
 

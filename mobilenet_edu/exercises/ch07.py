@@ -106,6 +106,23 @@ width multiplier has thinned it. Predict first: by which factor do the two lines
             "Your depthwise filters run over the output channels. They come first, and filter what the layer reads.",
             lambda M, N, size, alpha: (9 * _thin(N, alpha) + _thin(M, alpha) * _thin(N, alpha)) * size**2,
         ),
+        Mistake(
+            "α on everything",
+            "You multiplied the whole cost by α. That holds for the depthwise part; the pointwise part is "
+            "thinned at both ends, so it falls with α².",
+            lambda M, N, size, alpha: int(_layer(M, N, size) * alpha),
+        ),
+        Mistake(
+            "multiples of 8",
+            "You rounded the widths to multiples of 8, as MobileNet V2 and timm do. V1 multiplies and cuts off.",
+            lambda M, N, size, alpha: _layer(*(max(8, int(width * alpha + 4) // 8 * 8) for width in (M, N)), size),
+        ),
+        Mistake(
+            "dense 3×3 kernels",
+            "You counted a standard 3×3 convolution: nine products for each pair of channels. A separable "
+            "layer adds the nine and the pairs.",
+            lambda M, N, size, alpha: 9 * _thin(M, alpha) * _thin(N, alpha) * size**2,
+        ),
     ),
     reasoning="""Both widths shrink, and each is rounded down. The depthwise part has one width in it and halves at
 α = 0.5; the pointwise part has two and falls to a quarter.""",
@@ -131,6 +148,12 @@ def _parts(*quadratic):
         return first, sum(kinds.values()) - first
 
     return parts
+
+
+def _parts_of_parameters(resolution, num_classes):
+    kinds = _kinds(resolution, num_classes)
+    pointwise = kinds["pointwise"].params
+    return pointwise, sum(cost.params for cost in kinds.values()) - pointwise
 
 
 def _parts_from_two_networks(resolution, num_classes):
@@ -234,6 +257,22 @@ which kinds of layer make $a$, and which make $b$? The kinds are `standard`, `de
             "the wrong way round",
             "You have the two parts, but the wrong way round: a, the part with α², comes first.",
             lambda resolution, classes: _parts("pointwise")(resolution, classes)[::-1],
+        ),
+        Mistake(
+            "all but the classifier",
+            "You counted everything but the classifier with α². A depthwise layer has one thinned width as a "
+            "factor, and the first convolution reads the three channels of the image.",
+            _parts("pointwise", "standard", "depthwise"),
+        ),
+        Mistake(
+            "parameters",
+            "You counted parameters. The two parts are to be MACs: `.macs`.",
+            lambda resolution, num_classes: _parts_of_parameters(resolution, num_classes),
+        ),
+        Mistake(
+            "the default classes",
+            "Your second part holds a classifier for 1000 classes, whatever `num_classes` is. Hand it to the network.",
+            lambda resolution, num_classes: _parts("pointwise")(resolution, 1000),
         ),
     ),
     reasoning="""Only a pointwise layer has two thinned widths as factors. The first convolution reads three colours
@@ -346,6 +385,17 @@ small enough. A formula from ρ² misses: the sizes of the maps are rounded. So 
             "You took the full width. Hand the width multiplier to the network too.",
             lambda alpha, budget: _within(1.0, budget),
         ),
+        Mistake(
+            "the paper's four",
+            "You tried the paper's four resolutions. The network takes every size.",
+            lambda alpha, budget: next((side for side in (224, 192, 160, 128) if _macs(alpha, side) <= budget), 0),
+        ),
+        Mistake(
+            "the smallest",
+            "Your answer is the smallest image that fits, not the largest: a search that stops at its first "
+            "success must begin at the top.",
+            lambda alpha, budget: 1 if _macs(alpha, 1) <= budget else 0,
+        ),
     ),
     reasoning="""The cost is a staircase: it stays where a larger image leaves every map as it was, and jumps where a
 map gains a row and a column. A search does not mind. (Since the cost never falls,
@@ -368,6 +418,11 @@ def _split(networks, held_out):
 def _misses(points, line_through):
     slope, intercept = linear_regression(*zip(*line_through, strict=True))
     return [intercept + slope * x - y for x, y in points]
+
+
+def _mean_miss(networks, held_out):
+    misses = _misses(*_split(networks, held_out))
+    return sum(misses) / len(misses)
 
 
 def _mean_size(misses):
@@ -508,6 +563,16 @@ its predictions for those that are, in percentage points.""",
             lambda networks, held_out: _mean_size(
                 _misses([*_split(networks, held_out)[0], *_split(networks, held_out)[1]], _split(networks, held_out)[1])
             ),
+        ),
+        Mistake(
+            "the size of the mean error",
+            "You took the mean first and its absolute value last: too high and too low have cancelled by then.",
+            lambda networks, held_out: abs(_mean_miss(networks, held_out)),
+        ),
+        Mistake(
+            "a sum of errors",
+            "You added the errors up. Divide by the number of held-out networks.",
+            lambda networks, held_out: sum(map(abs, _misses(*_split(networks, held_out)))),
         ),
     ),
     reasoning="""The order matters: first set the held-out networks aside, then fit, then judge. With the natural

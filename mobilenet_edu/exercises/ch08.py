@@ -23,6 +23,16 @@ def _by_statistics(correct, total):
     return mean(scores), stdev(scores)
 
 
+def _with_mean_distance(correct, total):
+    scores = _scores(correct, total)
+    return mean(scores), mean(abs(score - mean(scores)) for score in scores)
+
+
+def _with_sum_of_squares(correct, total):
+    scores = _scores(correct, total)
+    return mean(scores), variance(scores) * (len(scores) - 1)
+
+
 def _scores(correct, total):
     return [100 * count / total for count in correct]
 
@@ -94,6 +104,17 @@ check again, and read what it says. Put it back.""",
             "images instead of percent",
             "You computed with numbers of images. Divide them by `total`, and take a hundred times that.",
             lambda correct, total: (mean(map(float, correct)), stdev(map(float, correct))),
+        ),
+        Mistake(
+            "mean distance",
+            "Your spread is the mean distance from the mean. The standard deviation squares the distances "
+            "before it adds them.",
+            _with_mean_distance,
+        ),
+        Mistake(
+            "sum of squares",
+            "Your spread is the sum of the squares. Divide it by one less than the number of runs, and take the root.",
+            _with_sum_of_squares,
         ),
     ),
     reasoning="""With one less than the number of runs below the line, the *variance* is right on average, however few
@@ -214,6 +235,31 @@ def choose_recipe(runs):
             "the last of two that are level",
             "Of two recipes that are level, take the one that comes first.",
             lambda runs: _best(runs[::-1], lambda v, t: sum(v) / len(v)),
+        ),
+        Mistake(
+            "worst single run",
+            "You chose by the worst single run. A recipe that was tried more often has had more chances to fail.",
+            lambda runs: _best(runs, lambda validation, test: min(validation)),
+        ),
+        Mistake(
+            "first run",
+            "You chose by the first run of each recipe, and left the others out.",
+            lambda runs: _best(runs, lambda validation, test: validation[0]),
+        ),
+        Mistake(
+            "last run",
+            "You chose by the last run of each recipe: a dictionary keeps the last value that it is given.",
+            lambda runs: _best(runs, lambda validation, test: validation[-1]),
+        ),
+        Mistake(
+            "most runs",
+            "You took the recipe with the most runs. How often it was tried says nothing about how good it is.",
+            lambda runs: _best(runs, lambda validation, test: len(validation)),
+        ),
+        Mistake(
+            "compared lists",
+            "You compared lists. Python compares them by their first entries, so the first run decides.",
+            lambda runs: _best(runs, lambda validation, test: validation),
         ),
     ),
     reasoning="""The validation set is there to be chosen by, and is used up by it: the winner's score on it is the
@@ -511,6 +557,25 @@ differences, taken run by run.""",
                 stdev(_paired(runs, total)) / sqrt(len(runs) / 2),
             ),
         ),
+        Mistake(
+            "difference of the spreads",
+            "Your spread is the difference of the two spreads. Take the differences run by run first, and "
+            "then their spread.",
+            lambda runs, total: (
+                mean(_paired(runs, total)),
+                stdev(_points(runs, total, "dense")) - stdev(_points(runs, total, "separable")),
+            ),
+        ),
+        Mistake(
+            "shares instead of points",
+            "You computed with shares from 0 to 1. Points are a hundred times that.",
+            lambda runs, total: (mean(_paired(runs, total)) / 100, stdev(_paired(runs, total)) / 100),
+        ),
+        Mistake(
+            "sum instead of mean",
+            "You added the differences up. Divide by their number.",
+            lambda runs, total: (sum(_paired(runs, total)), stdev(_paired(runs, total))),
+        ),
     ),
     reasoning="""However the runs are paired, the mean comes out the same. The spread does not: two runs that share a
 split share its luck, and only their own difference is free of it.""",
@@ -604,6 +669,17 @@ them, and what is kept for the backward pass. Every number is a 32-bit float."""
             "You counted what belongs to the parameters. What autograd keeps for the images is missing, and it is most "
             "of the memory as soon as the batch is large.",
             lambda p, kept, batch: 12 * p,
+        ),
+        Mistake(
+            "three times everything",
+            "You took what autograd keeps three times as well. Only a parameter has a gradient that stays, "
+            "and a momentum.",
+            lambda parameters, kept, batch_size: 4 * 3 * (parameters + kept * batch_size),
+        ),
+        Mistake(
+            "only what is kept",
+            "You counted what autograd keeps. The parameters, their gradients and their momentum need room too.",
+            lambda parameters, kept, batch_size: 4 * kept * batch_size,
         ),
     ),
     reasoning="""Parameters, gradients and momentum are there once; what autograd keeps is there once per image. Adam

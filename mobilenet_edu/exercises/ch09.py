@@ -87,6 +87,27 @@ and `warm_up=2`, and what the median is. Then check the function. Then break it:
             "You sorted first and then cut. That throws away the fastest calls instead of the first ones.",
             lambda seconds, warm_up: float(median(sorted(seconds)[warm_up:])),
         ),
+        Mistake(
+            "the slowest call",
+            "You took the slowest call. Something else got in its way; it is not typical.",
+            lambda seconds, warm_up: max(seconds[warm_up:]),
+        ),
+        Mistake(
+            "lower of the two in the middle",
+            "You took the lower of the two calls in the middle. With an even number, the median is their "
+            "mean; `torch.median` takes the lower one.",
+            lambda seconds, warm_up: sorted(seconds[warm_up:])[(len(seconds) - warm_up - 1) // 2],
+        ),
+        Mistake(
+            "the last call",
+            "You took the last call. One call is not a measurement.",
+            lambda seconds, warm_up: seconds[-1],
+        ),
+        Mistake(
+            "the middle of the row",
+            "You took the call in the middle of the row. Sort them first: the median is in the middle by size.",
+            lambda seconds, warm_up: seconds[warm_up:][(len(seconds) - warm_up) // 2],
+        ),
     ),
     reasoning="""In the example 1, 1, 1, 1 and 6 count. Their mean is 2, which no call took, and their median is 1. The
 order of the calls matters for one thing only: which of them were the warm-up. So cut first. After that the median asks
@@ -597,6 +618,17 @@ the *whole network* fastest, and how many times faster the whole network becomes
             "The kind is right, but you turned the fraction over: the old time over the new one says how many times "
             "faster.",
             _choosing(_by_saving, lambda ms, macs, offers, kind: 1 / _faster(ms, kind, offers[kind])),
+        ),
+        Mistake(
+            "the new total",
+            "The kind is right, but you returned the new total. How many times faster: that is the old total "
+            "over the new one.",
+            _choosing(
+                _by_saving,
+                lambda milliseconds, macs, offers, kind: (
+                    sum(milliseconds.values()) / _faster(milliseconds, kind, offers[kind])
+                ),
+            ),
         ),
     ),
     reasoning="""Amdahl's law in one line: only the time that disappears counts. If a kind has the share s of the time
