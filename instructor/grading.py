@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from instructor.problem import Assignment, Outcome, Part, Problem, same
@@ -21,6 +22,7 @@ from instructor.sandbox import HELPFUL, PICTURES, SandboxError, Stock, check_san
 from instructor.submissions import Delivery, Submission, UnreadableError, printable, readable
 
 UNKNOWN = "Wrong for at least one hidden case. Work out a small case of this kind by hand, and compare."
+PROBING = threading.Lock()  # a probe may set PyTorch's random numbers, which all threads share
 NO_ANSWER: Outcome = {"missing": True}
 SHOWN_AT_MOST = 300  # characters of a case or an answer that staff see
 KINDS = {bool: "True or False", int: "a whole number", float: "a floating-point number", str: "a string"}
@@ -99,9 +101,15 @@ class Key:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.expected = self._outcomes(problem.solution)
-        self.mistakes = {sentence(mistake): self._outcomes(mistake) for mistake in problem.mistakes}
-        self.examples = [problem.outcome(problem.solution, case) for case in problem.examples]
+        with PROBING:
+            self.expected = self._outcomes(problem.solution)
+            self.examples = [problem.outcome(problem.solution, case) for case in problem.examples]
+
+    @cached_property
+    def mistakes(self) -> dict[str, dict[str, list[Outcome]]]:
+        """Not computed before something is wrong: each student's own numbers need a key of their own."""
+        with PROBING:
+            return {sentence(mistake): self._outcomes(mistake) for mistake in self.problem.mistakes}
 
     def _outcomes(self, answer) -> dict[str, list[Outcome]]:
         parts = self.problem.parts
@@ -111,6 +119,8 @@ class Key:
         """Compare the outcome of one case with what the solution and the mistakes give."""
         expected = self.expected[part.name][index]
         comment = object_to(part, got, part.cases[index]) if part.objection else compare(expected, got)
+        if not comment and not part.objection:
+            return Verdict()  # what fits the solution can be looked up when it is needed
         gives = {name: mistaken[part.name][index] for name, mistaken in self.mistakes.items()}
         fits = frozenset(name for name, outcome in gives.items() if alike(outcome, got))
         telling = frozenset(name for name in fits if "value" in gives[name] and not alike(expected, gives[name]))
@@ -141,11 +151,23 @@ class Key:
         error = next((verdict.error for verdict in wrong if verdict.error), "")
         return Mark(self.problem.title, part.name, 0, part.points, comment, error, *wrong[0].case)
 
+    def _looked_up(self, part: Part, verdicts: list[Verdict]) -> list[Verdict]:
+        """Verdicts on one part, those that say nothing with the mistakes that give what the solution gives."""
+        found = []
+        for index, verdict in enumerate(verdicts):
+            if verdict == Verdict() and not part.objection:
+                expected = self.expected[part.name][index]
+                gives = {name: mistaken[part.name][index] for name, mistaken in self.mistakes.items()}
+                verdict = Verdict(fits=frozenset(name for name, outcome in gives.items() if alike(outcome, expected)))
+            found.append(verdict)
+        return found
+
     def _mistake(self, part: Part, verdicts: dict[str, list[Verdict]]) -> str | None:
         """The known mistake that gives the same outcomes on this part, and of several the one that fits best elsewhere.
 
         At least one wrong value must be the same: two errors of one kind say little.
         """
+        verdicts = {each.name: self._looked_up(each, verdicts[each.name]) for each in self.problem.parts}
         everywhere = [verdict for several in verdicts.values() for verdict in several]
         found, best = None, 0
         for comment in self.mistakes:
@@ -336,8 +358,7 @@ class Grader:
             return self.keys
         if not is_named(session.student, graded.student):
             graded.for_staff.append(f"This hand-out was made for {printable(session.student)}.")
-        with self.lock:  # a probe may set PyTorch's random numbers, which all threads share
-            return [Key(problem) for problem in self.variant(session.student).problems]
+        return [Key(problem) for problem in self.variant(session.student).problems]
 
 
 def is_named(student: str, text: str) -> bool:
