@@ -251,7 +251,7 @@ def give_back(make: Callable[[str], Assignment], options: argparse.Namespace) ->
     late = sum(total.days_late > 0 for total in found)
     if late:
         rule = (folder / RULE_NAME).read_text(encoding="utf-8").strip() if (folder / RULE_NAME).exists() else ""
-        print(f"{late} were late ({rule or 'no rule: say one with --late'}); see {folder / LATE_NAME}")
+        print(f"Late: {late} ({rule or 'no rule: say one with --late'}); see {folder / LATE_NAME}")
     returned = write_returns(assignment, results, found, folder, options.moodle, options.canvas, options.column)
     for path in (folder / "grades.csv", *returned.written):
         print(f"Wrote {path}")

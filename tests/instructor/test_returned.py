@@ -242,7 +242,7 @@ def test_who_is_late_loses_what_the_rule_says_and_is_told(tmp_path, capsys):
     sheet = moodle_worksheet(tmp_path / "sheet.csv", PEOPLE, "32.00", late=2)
     options = ("--moodle", sheet, "--late", "10% a day, 3 days", "--due", "2031-10-11 23:59")
     assert give_back(tmp_path / "graded", *options) == 0
-    assert "2 were late (10% a day, 3 days)" in capsys.readouterr().out
+    assert "Late: 2 (10% a day, 3 days)" in capsys.readouterr().out
     table = rows(tmp_path / "graded" / "grades.csv")
     assert [row["days late"] for row in table] == ["3", "3", "", ""]  # two days and an hour
     assert float(table[0]["total (of 32)"]) == round(0.7 * results[0].points, 2)
