@@ -113,16 +113,16 @@ def variants(tensors: dict[str, torch.Tensor], calibration: torch.Tensor) -> Ite
 
     yield "as released", network, alone
     yield "folded", folded, alone
-    yield "one scale a layer", rounded(folded, False), alone
+    yield "one scale per layer", rounded(folded, False), alone
     for kind in KINDS:
-        yield f"one scale a layer, {kind} only", rounded(folded, False, (kind,)), alone
-    yield "one scale a channel", rounded(folded, True), alone
+        yield f"one scale per layer, {kind} only", rounded(folded, False, (kind,)), alone
+    yield "one scale per channel", rounded(folded, True), alone
     quiet = silenced(folded, norms, NOTHING, KINDS)
     yield "dead channels silenced", quiet, alone
-    yield "dead channels silenced, one scale a layer", rounded(quiet, False), alone
-    yield "dead channels silenced, one scale a layer, depthwise only", rounded(quiet, False, ("depthwise",)), alone
+    yield "dead channels silenced, one scale per layer", rounded(quiet, False), alone
+    yield "dead channels silenced, one scale per layer, depthwise only", rounded(quiet, False, ("depthwise",)), alone
     yield "variance below epsilon silenced", silenced(folded, norms, network.stem.norm.eps, KINDS), alone
-    yield "one scale a layer, batch norm not folded", rounded(network, False), alone
+    yield "one scale per layer, batch norm not folded", rounded(network, False), alone
     with tempfile.TemporaryDirectory() as folder:
         exported, integers = Path(folder) / "float.onnx", Path(folder) / "integers.onnx"
         deploy.export_onnx(folded, exported, tuple(calibration.shape[1:]))
@@ -269,8 +269,8 @@ def detector() -> dict[str, Any]:
     before = answers(network, images).softmax(1)
     changed = {
         "silenced": silenced(folded, norms, 1e-6, KINDS),
-        "one scale a layer": rounded(folded, False),
-        "one scale a channel": rounded(folded, True),
+        "one scale per layer": rounded(folded, False),
+        "one scale per channel": rounded(folded, True),
     }
     rows = {}
     for what, other in changed.items():

@@ -1,4 +1,4 @@
-"""Turn trained networks into 8-bit integers, with one scale a layer and with one a channel. Six minutes of one core:
+"""Turn trained networks into 8-bit integers, with one scale per layer and with one per channel. Six minutes of a core:
 
     OMP_NUM_THREADS=1 python experiments/quantize_digits.py
 
@@ -38,7 +38,7 @@ def trained(network: str, seed: int) -> nn.Module:
 
 
 def quantized(network: str, seed: int, model: nn.Module) -> QuantizedRun:
-    """What becomes of ``model`` in onnxruntime: in float32, with one scale a layer, with one a channel."""
+    """What becomes of ``model`` in onnxruntime: in float32, with one scale per layer, with one per channel."""
     data = training.digits()
     correct = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -29,7 +29,7 @@ __all__ = [
 
 
 def DepthwiseConv2d(channels: int, kernel_size: int = 3, stride: int = 1, *, bias: bool = False) -> nn.Conv2d:
-    """One filter a channel: ``nn.Conv2d`` with as many groups as channels (the paper's equation (3)).
+    """One filter per channel: ``nn.Conv2d`` with as many groups as channels (the paper's equation (3)).
 
     Maps (N, ``channels``, H, W) to the same number of channels. The weight has shape
     (``channels``, 1, ``kernel_size``, ``kernel_size``). This is no class of its own: tools that look at the type of a

@@ -168,7 +168,7 @@ def depthwise_conv2d_cost(
     dilation: Size = 1,
     bias: bool = False,
 ) -> Cost:
-    """Cost of one filter a channel: the paper's equation (4), D_K · D_K · M · D_F · D_F.
+    """Cost of one filter per channel: the paper's equation (4), D_K · D_K · M · D_F · D_F.
 
     >>> depthwise_conv2d_cost(512, 3, 14, padding=1).macs
     903168
@@ -237,7 +237,7 @@ def linear_cost(in_features: int, out_features: int, *, bias: bool = True) -> Co
 
 
 def batch_norm2d_cost(channels: int) -> Cost:
-    """Cost of batch norm: two learned numbers a channel (a scale and a shift). It can be folded into the convolution
+    """Cost of batch norm: two learned numbers per channel (a scale and a shift). It can be folded into the convolution
     before it (chapter 10), so it counts no MACs and no elements of its own.
 
     >>> batch_norm2d_cost(32)

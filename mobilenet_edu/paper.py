@@ -343,7 +343,7 @@ def _checkpoints() -> Iterator[Figure]:
         # 1001 classes: the released networks keep a class for the background.
         classifier = linear_cost(network.classifier.in_channels, 1001).params
         stored = _body(network)[1] + classifier + 3 * normalised
-        params += (("weights, biases and three numbers a channel of batch norm, 1001 classes", stored),)
+        params += (("weights, biases and three numbers per channel of batch norm, 1001 classes", stored),)
         yield Figure("Checkpoints", f"{checkpoint.name}, MACs", checkpoint.million_macs, "million", macs)
         yield Figure("Checkpoints", f"{checkpoint.name}, parameters", checkpoint.million_params, "million", params)
 

@@ -165,7 +165,7 @@ def test_a_conventions_own_numbers():
 def test_the_checkpoints_parameters_come_out_one_way():
     ways = [set(f.agrees) for f in paper.figures("Checkpoints") if f.quantity.endswith("parameters")]
     (way,) = set.intersection(*ways)
-    assert way == "weights, biases and three numbers a channel of batch norm, 1001 classes"
+    assert way == "weights, biases and three numbers per channel of batch norm, 1001 classes"
     full = dict(figure("Checkpoints", "1.0 MobileNet-224, parameters").counts)[way]
     assert full == 4_209_088 + 1024 + 1001 + 3 * (4_231_976 - 4_209_088 - 1000) // 2
 

@@ -121,7 +121,7 @@ INGREDIENTS = {
     "sum_outputs": "outputs of sums of two tensors",
     "in_place_sum_outputs": "outputs of sums in place",
     "product_outputs": "outputs of element-wise products",
-    "gated_outputs": "outputs of products with one number a channel",
+    "gated_outputs": "outputs of products with one number per channel",
     "scaled_outputs": "outputs of products with one number",
     "shifted_outputs": "outputs of sums with one number",
     "called_sum_outputs": "outputs of torch.add",

@@ -80,8 +80,10 @@ def test_the_answers_support_what_the_text_says():
     assert right["as released"] == right["folded"] == right["dead channels silenced"]
     assert rows["folded"]["same"] == rows["dead channels silenced"]["same"] == 100
     assert rows["folded"]["off"] < 2e-6
-    assert right["one scale a layer"] < 5 < 75 < right["one scale a channel"]
-    assert right["one scale a layer"] < right["dead channels silenced, one scale a layer"] < right["as released"] / 2
+    assert right["one scale per layer"] < 5 < 75 < right["one scale per channel"]
+    assert (
+        right["one scale per layer"] < right["dead channels silenced, one scale per layer"] < right["as released"] / 2
+    )
     harmless = {"as released", "folded", "dead channels silenced"}
     wrong = [row for what, row in rows.items() if what in ALL_WRONG]
     assert len(wrong) == len(ALL_WRONG)
@@ -99,7 +101,7 @@ ALL_WRONG = {
     "mean and deviation of ImageNet",
     "blue before red",
     "upside down",
-    "one scale a layer",
+    "one scale per layer",
 }
 
 
