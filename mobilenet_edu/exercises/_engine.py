@@ -20,7 +20,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from mobilenet_edu.exercises._mending import Slip, changed_solution, mended_in_one_place
-from mobilenet_edu.exercises._noticing import Try, mended, noticed, returns_nothing
+from mobilenet_edu.exercises._noticing import Try, mended, noticed, returns_nothing, unread
 from mobilenet_edu.exercises._plain import plain, remark
 from mobilenet_edu.exercises._running import CappedOutput, OutOfTime, describe, has_hole, within
 from mobilenet_edu.exercises._values import change, difference, is_network, kind_of, same, show, wrong_type
@@ -194,7 +194,8 @@ class Exercise:
         trial.got = plain(trial.right, got)
         trial.complaint = wrong_type(trial.right, trial.got)
         if trial.complaint:
-            trial.is_of_another_type = trial.got is not None and type(trial.got) is not float
+            rounded = type(trial.got) is float and type(trial.right) is not Fraction
+            trial.is_of_another_type = trial.got is not None and not rounded
             return
         trial.remark = remark(trial.right, got)
         trial.got = self.observe(trial.got, *copy.deepcopy(trial.case))
@@ -265,7 +266,7 @@ class Exercise:
         found: list[Slip | None] = []
 
         def look(restart: Callable[[], None]) -> None:
-            used = [name for name in names if name in self.reference.__code__.co_varnames]
+            used = [name for name in names if name not in unread(self.reference, names)]
             found.append(noticed(answer, used, tries, self.covers, compare=self.judge is None))
             restart()
             found.append(self._mended(answer, trials, failing))

@@ -134,8 +134,9 @@ def noticed(
         if sentence := look(tries):
             return Slip(name, sentence)
     if compare and (sentence := _half_right(tries)):
-        return Slip(None, sentence)
-    never = _never_used(answer, names)
+        found = _of_the_wrong_part(tries)
+        return Slip("a part" if found else None, f"{sentence} {found}".strip())
+    never = " and ".join(f"`{name}`" for name in unread(answer, names))
     sentence = _shared(tries, covers)
     if never:
         sentence = f"Your function never looks at {never}. {sentence}".strip()
@@ -199,6 +200,19 @@ def _half_right(tries: list[Try]) -> str:
         f"The {well} part of your answer {'is' if len(right) == 1 else 'are'} right in every case; look at the "
         f"{' and the '.join(wrong)}."
     )
+
+
+def _of_the_wrong_part(tries: list[Try]) -> str:
+    """What can be noticed about the one part that is wrong."""
+    count = len(tries[0].expected)
+    wrong = [i for i in range(count) if not _all(tries, lambda expected, got, i=i: _equal(expected[i], got[i]))]
+    if len(wrong) > 1:
+        return ""
+    parts = [Try(each.case, each.expected[wrong[0]], each.got[wrong[0]], each.right) for each in tries]
+    for look in (_numbers, _limits, _rounded, _texts):
+        if sentence := look(parts):
+            return sentence.replace("Your answer is", "It is").replace("Your text is", "It is")
+    return ""
 
 
 def _entries(tries: list[Try]) -> str:
@@ -344,16 +358,15 @@ LOOKS = {
 }
 
 
-def _never_used(answer: Callable[..., Any], names: Sequence[str]) -> str:
-    tree = tree_of(answer)
+def unread(function: Callable[..., Any], names: Sequence[str]) -> list[str]:
+    """Those of its arguments that a function never looks at."""
+    tree = tree_of(function)
     if tree is None or not isinstance(tree.body[0], ast.FunctionDef):
-        return ""
-    function = tree.body[0]
-    used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
-    own = {argument.arg for argument in (*function.args.posonlyargs, *function.args.args)}
-    if "locals" in used:
-        return ""
-    return " and ".join(f"`{name}`" for name in names if name in own and name not in used)
+        return []
+    head = tree.body[0]
+    used = {node.id for line in head.body for node in ast.walk(line) if isinstance(node, ast.Name)}
+    own = {argument.arg for argument in (*head.args.posonlyargs, *head.args.args)}
+    return [] if "locals" in used else [name for name in names if name in own and name not in used]
 
 
 def _shared(tries: list[Try], covers: Mapping[str, Callable[..., bool]]) -> str:
