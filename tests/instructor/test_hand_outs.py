@@ -96,7 +96,7 @@ def test_a_self_check_and_the_grader_agree(answer, expected, said, capsys):
     worker = pytest.importorskip("instructor.worker")  # not on Windows
     namespace["check"](function, [], expected)
     assert said in capsys.readouterr().out
-    reply = json.loads(worker.call(function, {"probe": None, "arguments": []}))
+    reply = json.loads(worker.call({"f": function}, {"problem": "f", "probe": None, "arguments": []}))
     assert (said == "right") == (compare({"value": expected}, reply) == "")
 
 
