@@ -321,6 +321,12 @@ class ForkedWorker(Worker):
 class Keeper(ForkedWorker):
     """A process that a `Stock` forked for one submission; in ``sandbox``, or without one. It runs nothing of it."""
 
+    is_killed = False
+
+    def _kill(self) -> None:
+        self.is_killed = True
+        super()._kill()
+
     def __init__(
         self,
         stock: Stock,
@@ -354,6 +360,8 @@ class Keeper(ForkedWorker):
 
     def is_alive(self) -> bool:
         """Whether it can fork: it is there, and so is the first process of its sandbox."""
+        if self.is_killed:  # which takes a while
+            return False
         return not select.select([self.handle], [], [], 0)[0] and (self.sandbox is None or self.sandbox.is_alive())
 
     def close(self) -> None:

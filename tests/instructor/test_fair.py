@@ -167,6 +167,7 @@ def graded(tmp_path_factory):
     hand_in(folder / "in", "newer Python beside it", solved(conv_macs=f"{newer}\n{ANSWER}\n{newer}"))
     loop = f"{ANSWER}\n\nwhile True:\n    pass"
     hand_in(folder / "in", "a loop below the answer", solved(conv_macs=loop))
+    hand_in(folder / "in", "takes long to read", solved(extra="x = [1]\n" * 1_000_000))
     hand_in(folder / "in", "draws", solved(extra="import matplotlib.pyplot as plt\nplt.plot([1, 2])"))
     hand_in(folder / "in", "of another assignment", solved("budget"))
     hand_in(folder / "in", "set-up missing", solved(extra="undefined_name"))
@@ -237,6 +238,11 @@ def test_an_answer_above_a_loop_is_kept(graded):
     assert row["points"] == str(ALL)
     assert "it took too long" in row["remarks"]
     assert "Took too long" in row["for staff"]
+
+
+def test_a_cell_that_takes_long_to_read_is_left_out(graded):
+    assert graded[0]["takes long to read"]["points"] == str(ALL)
+    assert "Code cell 1" in graded[0]["takes long to read"]["remarks"]
 
 
 def test_drawing_leaves_no_remark(graded):

@@ -11,6 +11,7 @@ from classroom import SEED
 from instructor.assignments import ASSIGNMENTS
 from instructor.grading import Key, compare
 from instructor.problem import Problem, plain
+from instructor.worker import call
 
 COUNTS = ("MACs", "FLOPs", "parameters", "output elements")
 CONSTANTS = [0, 1, -1, 100, 1.0, True, "", "none", "unknown", *COUNTS, [], {}, [[64, 2]] * 4, [[1, 2]] * 4]
@@ -186,3 +187,16 @@ def test_answers_differ_within_each_part_and_between_seeds(name):
                 assert len({str(outcome) for outcome in expected[part.name]}) > 1 or len(part.cases) == 1
     for lists in seen.values():
         assert len({str(each) for each in lists}) > 1
+
+
+def test_what_only_the_probe_knows_is_in_no_variable_when_the_answer_runs():
+    def answer():
+        frame, seen = sys._getframe(), []
+        while frame:
+            seen.append(repr(frame.f_locals)) if frame.f_code.co_filename != __file__ else None
+            frame = frame.f_back
+        return any("told to the probe" in each for each in seen)
+
+    probe = "def look(answer, words):\n    del words\n    return answer()"
+    request = {"problem": "it", "arguments": ["told to the probe"], "probe": probe, "probe_name": "look"}
+    assert call({"it": answer}, request) == '{"value": false}'
