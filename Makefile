@@ -40,8 +40,8 @@ compare: $(READY)  ## hold the package against other libraries, side by side
 	$(BIN)/pip install --quiet --no-deps -r requirements-slow.txt
 	for script in $(sort $(wildcard experiments/compare_*.py)); do $(BIN)/python $$script || exit 1; done
 
-retarget: $(READY)  ## make retarget REPOSITORY=https://github.com/someone/fork BRANCH=main
-	$(BIN)/python scripts/retarget.py "$(REPOSITORY)" "$(or $(BRANCH),main)"
+retarget: $(READY)  ## make retarget REPOSITORY=https://github.com/someone/fork BRANCH=main SITE_URL=https://example.org/
+	$(BIN)/python scripts/retarget.py "$(REPOSITORY)" "$(or $(BRANCH),main)" $(if $(filter undefined,$(origin SITE_URL)),,"$(SITE_URL)")
 
 release: $(READY)  ## make release VERSION=0.2.0: an edition whose pages install its own tag
 	$(BIN)/python scripts/release.py "$(VERSION)"

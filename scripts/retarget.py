@@ -1,5 +1,8 @@
 """Give a fork its own address: ``make retarget REPOSITORY=https://github.com/someone/fork BRANCH=main``.
 
+``SITE_URL=https://example.org/book/`` says where its pages are published, if not where GitHub Pages puts them; an empty
+one leaves out what needs their address.
+
 Replaces the repository's address, and the branch where it is named beside it, in every file that git tracks, notebooks
 included. The address that is replaced is the one in pyproject.toml.
 """
@@ -32,6 +35,18 @@ def retargeted(text: str, old: dict[str, str], repository: str, branch: str) -> 
     return re.sub(rf"^  branch: {re.escape(old['branch'])}$", f"  branch: {branch}", text, flags=re.MULTILINE)
 
 
+def pages_address(repository: str) -> str:
+    """Where the workflow publishes the pages of a repository: at GitHub Pages."""
+    owner, name = repository.removeprefix(HOST).split("/")
+    host = f"{owner.lower()}.github.io"
+    return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
+
+
+def published_at(config: str, site_url: str) -> str:
+    """The text of _config.yml with the address of the pages."""
+    return re.sub(r"^  baseurl: .*$", f'  baseurl: "{site_url}"', config, flags=re.MULTILINE)
+
+
 def tracked_texts(root: Path) -> list[Path]:
     """The text files that git tracks."""
     names = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=True, text=True).stdout
@@ -39,15 +54,20 @@ def tracked_texts(root: Path) -> list[Path]:
     return [path for path in paths if path.is_file() and b"\0" not in path.read_bytes()]
 
 
-def main(repository: str, branch: str) -> None:
+def main(repository: str, branch: str, site_url: str | None = None) -> None:
     if not re.fullmatch(rf"{HOST}[\w.-]+/[\w.-]+(?<!\.git)", repository):
         sys.exit(f"REPOSITORY={repository!r} must look like {HOST}someone/fork")
     if not re.fullmatch(r"[\w./-]+", branch):
         sys.exit(f"BRANCH={branch!r} must be the name of a branch")
+    site_url = pages_address(repository) if site_url is None else site_url
+    if not re.fullmatch(r"(https?://[\w.:-]+(/[\w.~-]+)*/)?", site_url):
+        sys.exit(f"SITE_URL={site_url!r} must look like https://example.org/book/, or be empty")
     old = project()
     for path in tracked_texts(ROOT):
         before = path.read_text(encoding="utf-8")
         after = retargeted(before, old, repository, branch)
+        if path == ROOT / "_config.yml":
+            after = published_at(after, site_url)
         if after != before:
             path.write_text(after, encoding="utf-8")
             print(path.relative_to(ROOT))

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import assets
 import guesses
+import searching
+import sharing
 import tryit
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from sphinx.application import Sphinx
 
 BUNDLE = "book.bundle"
@@ -26,14 +28,16 @@ THEME_SCRIPT = """
   root.dataset.theme = stored === "auto" ? preferred : stored;
 })();
 """
-# The maths font early, before a line is drawn that needs it. (From a file, browsers load it without being asked.)
+# The fonts early, before a line is drawn that needs them. (From a file, browsers load them without being asked.)
 FONT_SCRIPT = """
-if (location.protocol !== "file:") document.head.append(Object.assign(document.createElement("link"), {
-  rel: "preload", as: "font", type: "font/woff2", crossOrigin: "", href: "%s_static/fonts/math.woff2" }));
+if (location.protocol !== "file:") for (const font of %s) document.head.append(Object.assign(
+  document.createElement("link"), { rel: "preload", as: "font", type: "font/woff2", crossOrigin: "", href: font }));
 """
-# Search has a page of its own. Tooltips and drop-down menus are nowhere, and icons are drawn.
-SEARCH_SCRIPTS = ("_static/searchtools.js", "_static/language_data.js", "searchindex.js")
-NOT_NEEDED = ("bootstrap.js", "fontawesome.js", "book.js", *(script.split("/")[-1] for script in SEARCH_SCRIPTS))
+# Search is the book's own, tooltips and drop-down menus are nowhere, and icons are drawn.
+THEIR_SEARCH = ("sphinx_highlight.js", "searchtools.js", "language_data.js", "searchindex.js")
+NOT_NEEDED = ("bootstrap.js", "fontawesome.js", "book.js", *THEIR_SEARCH)
+RUBBISH = "#ethical-ad-placement, .pst-async-banner-revealer, #pst-back-to-top, #jb-print-docs-body"
+LONG = 5_000  # elements
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
@@ -41,24 +45,33 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
     site = Path(app.outdir)
-    paths = [path for path in site.rglob("*.html") if "_static" not in path.parts and path != site / "index.html"]
+    made = {site / name for name in ("index.html", "404.html")}  # from other pages, below
+    paths = [path for path in site.rglob("*.html") if not {"_static", "try"} & set(path.parts) and path not in made]
     pages = {path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in sorted(paths)}
     fresh = {path: page for path, page in pages.items() if not page.find("link", href=re.compile(BUNDLE))}
     if not fresh:
         return  # an incremental build that changed nothing
     styles, scripts = _assets(fresh.values())
+    cards = draw_cards(site, fresh)
     pictures = {path.name: assets.shrink(path) for path in (site / "_images").glob("*.png")}
     book = Path(app.srcdir) / "book"
     facts = tryit.prepare(book, Path(app.outdir).parent / "try", site / "try")
     for path, page in fresh.items():
-        rewrite_head(page, "../" * (len(path.relative_to(site).parts) - 1))
+        name = path.relative_to(site).with_suffix("").as_posix()
+        if searching.is_search(page):
+            searching.rewrite_search_page(page)
+        sharing.title_once(page)
+        told = sharing.tell(page, name, app.config.html_baseurl, cards.get(path))
+        rewrite_head(page, "../" * (len(path.relative_to(site).parts) - 1), told)
         rewrite_buttons(page)
+        open_chapter(page)
         draw_icons(page)
         describe_pictures(page, pictures)
         tryit.offer(page, path.stem, facts)
         guesses.offer_guesses(page, path.stem)
         repair_tables(page)
         repair_roles(page)
+        spare_long_pages(page)
         path.write_text(str(page), encoding="utf-8")
 
     if facts:  # the pages have told where each exercise stands
@@ -69,7 +82,38 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     for unused in [static / "vendor", static / "locales", *static.rglob("*.map"), *static.rglob("fontawesome.js*")]:
         shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
     words = {word for page in pages.values() for word in _class_names(page)} | set(re.findall(r"[\w-]+", script))
+    words |= searching.class_names()
     (static / f"{BUNDLE}.css").write_text(assets.bundle_styles(static, [*styles, "book.css"], words), encoding="utf-8")
+    in_contents = sorted(name for name in app.env.found_docs if (site / f"{name}.html") in pages)
+    add_pages(
+        site,
+        in_contents,
+        {path.relative_to(site).as_posix(): page for path, page in pages.items()},
+        app.config.html_baseurl,
+    )
+
+
+def draw_cards(site: Path, pages: dict[Path, BeautifulSoup]) -> dict[Path, str]:
+    """For each page the picture that stands for it where it is shared; one without a figure takes the first page's."""
+    (first,) = (page for path, page in pages.items() if path == site / f"{sharing.ROOT}.html")
+    cards = {}
+    for path, page in pages.items():
+        if path.parent == site / "book":
+            picture = sharing.figure_of(page) or sharing.figure_of(first)
+            cards[path] = f"cards/{path.stem}.png"
+            book = page.title.string.rpartition(" — ")[2]
+            sharing.draw_card(sharing.heading_of(page), book, path.parent / picture["src"], site / cards[path])
+    return cards
+
+
+def add_pages(site: Path, names: list[str], pages: dict[str, BeautifulSoup], site_url: str) -> None:
+    """What no source makes: the page at the root, the one for what is missing, what search knows, the site's map."""
+    first = (site / f"{sharing.ROOT}.html").read_text(encoding="utf-8")
+    (site / "index.html").write_text(sharing.at_root(first), encoding="utf-8")
+    frame = (site / "search.html").read_text(encoding="utf-8")
+    (site / "404.html").write_text(sharing.missed(frame, site_url), encoding="utf-8")
+    searching.write_search(site, {name: page for name, page in pages.items() if name.startswith("book/")})
+    sharing.map_site(site, names, site_url)
 
 
 def _assets(pages: Iterable[BeautifulSoup]) -> tuple[list[str], list[str]]:
@@ -91,23 +135,26 @@ def _class_names(page: BeautifulSoup) -> set[str]:
     return names
 
 
-def rewrite_head(page: BeautifulSoup, root: str) -> None:
-    """Keep what says what the page is; load one style sheet, one script that waits, and the maths font if needed."""
+def rewrite_head(page: BeautifulSoup, root: str, told: list[Tag]) -> None:
+    """Keep what says what the page is; load one style sheet, one script that waits, and the fonts that are needed."""
     for script in page.find_all("script", src=True):
         script.decompose()
     head = page.head
     kept = [head.title, *head.find_all("meta", attrs={"name": "description"})]
     kept += head.find_all("link", rel=lambda rel: rel in ("icon", "index", "search", "next", "prev"))
-    kept = [element.extract() for element in kept]
+    kept = [element.extract() for element in kept] + told
     head.clear()
+    page.html["data-theme"] = "light"  # until a script knows better
     scripts = [f"{root}_static/{BUNDLE}.js"]
-    if page.find(id="search-results"):
-        scripts += [root + script for script in SEARCH_SCRIPTS]
+    if searching.is_search(page):
+        scripts += [root + script for script in searching.SCRIPTS]
+    needed = ["text", "bold", *(["math"] if page.find("math") else [])]
+    fonts = json.dumps([f"{root}_static/fonts/{font}.woff2" for font in needed])
     head.append(
         BeautifulSoup(
             '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">\n'
             + "\n".join(map(str, kept))
-            + f"\n<script>{THEME_SCRIPT}{FONT_SCRIPT % root if page.find('math') else ''}</script>\n"
+            + f"\n<script>{THEME_SCRIPT}{FONT_SCRIPT % fonts}</script>\n"
             + "<noscript><style>.pst-js-only { display: none !important }</style></noscript>\n"
             + f'<link rel="stylesheet" href="{root}_static/{BUNDLE}.css">\n'
             + "\n".join(f'<script defer src="{script}"></script>' for script in scripts),
@@ -141,8 +188,31 @@ def rewrite_buttons(page: BeautifulSoup) -> None:
         del element["aria-label"]  # it has words of its own
     for summary in page.select("summary[aria-label]"):
         del summary["aria-label"]
-    for rubbish in page.select("#ethical-ad-placement, .pst-async-banner-revealer, #pst-back-to-top"):
+    for rubbish in page.select(RUBBISH):
         rubbish.decompose()
+
+
+def open_chapter(page: BeautifulSoup) -> None:
+    """Above a chapter's title, the part of the book that it belongs to."""
+    part = page.select_one("nav.bd-links ul.current")
+    caption = part and part.find_previous_sibling("p", class_="caption")
+    heading = page.select_one("article h1")
+    if caption and heading:
+        opener = page.new_tag("p", attrs={"class": "opener"})
+        opener.string = caption.get_text(strip=True)
+        page.select_one("article").insert(0, opener)
+    if heading:
+        place = page.new_tag("style", attrs={"media": "print"})
+        title = json.dumps(sharing.heading_of(page), ensure_ascii=False)
+        place.string = f"@page {{ @top-left {{ content: {title} }} }}"
+        page.head.append(place)
+
+
+def spare_long_pages(page: BeautifulSoup) -> None:
+    """Mark the pages of which a browser had better lay out only what is in sight."""
+    article = page.select_one("article")
+    if article and len(article.find_all(True)) > LONG:
+        article["class"].append("long")
 
 
 def draw_icons(page: BeautifulSoup) -> None:
@@ -188,7 +258,11 @@ def repair_tables(page: BeautifulSoup) -> None:
 
 
 def repair_roles(page: BeautifulSoup) -> None:
-    """What the theme and docutils get wrong for screen readers."""
+    """What the theme, Sphinx and docutils get wrong for screen readers."""
+    for toggler in page.select("img.toggler"):  # of the list of modules: nothing to fold
+        toggler.decompose()
+    for inner in page.select("article ul > ul"):  # a list belongs to the item above it
+        inner.find_previous_sibling("li").append(inner.extract())
     for brand in page.select(".navbar-brand"):
         brand.parent.name = "nav"
         brand.parent["aria-label"] = "Book"

@@ -1,8 +1,5 @@
 // What the theme leaves out. Part of the one script that every page loads.
 
-// From a file, a browser may not read other pages for the search results' excerpts.
-if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
-
 // What scrolls sideways can be reached and named by the keyboard and by screen readers.
 const SCROLLERS = { pre: "Code", ".pst-scrollable-table-container": "Table", ".formula > div": "Formula" };
 const markScrollers = () => {
@@ -10,8 +7,9 @@ const markScrollers = () => {
     for (const element of document.querySelectorAll(`article ${selector}`)) {
       if (element.scrollWidth > element.clientWidth) {
         Object.assign(element, { tabIndex: 0, role: "group", ariaLabel: `${label}, scrolls sideways` });
+        element.dataset.scrolls = "";
       } else {
-        for (const attribute of ["tabindex", "role", "aria-label"]) element.removeAttribute(attribute);
+        for (const attribute of ["tabindex", "role", "aria-label", "data-scrolls"]) element.removeAttribute(attribute);
       }
     }
   }

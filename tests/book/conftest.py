@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import http.server
+import re
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from contents import ROOT, SITE, chapters
@@ -43,7 +45,13 @@ def site() -> Path:
 def server(site: Path) -> Iterator[str]:
     """The address of the book, served from this machine."""
 
+    config = (ROOT / "_config.yml").read_text(encoding="utf-8")
+    folder = urlsplit(re.search(r'^  baseurl: "(.*)"$', config, re.MULTILINE)[1]).path or "/"
+
     class Quiet(http.server.SimpleHTTPRequestHandler):
+        def translate_path(self, path: str) -> str:  # the pages stand at the root and, as published, in a folder
+            return super().translate_path("/" + path.removeprefix(folder).lstrip("/"))
+
         def log_message(self, *_: object) -> None:
             pass
 

@@ -1,0 +1,149 @@
+// Finds places of the book (BOOK, in places.js): sections, glossary entries, objects of the API.
+
+// What learners type, and what the book says. Each side is tried.
+const SAME = [
+  ["1x1", "pointwise"], ["mac", "multiply accumulate", "mult add"], ["flop", "floating point operation"],
+  ["parameter", "weight", "params"], ["batchnorm", "batch norm", "bn"], ["int8", "quantize"], ["latency", "time", "speed"],
+  ["pretrained", "checkpoint", "someone else weight"], ["fine tune", "finetune", "transfer"], ["cnn", "convolutional network"],
+  ["inverted residual", "bottleneck"], ["downsample", "stride"], ["activation function", "activation", "relu"], ["depth wise", "depthwise"],
+  ["point wise", "pointwise"], ["alpha", "α", "width multiplier"], ["rho", "ρ", "resolution multiplier"], ["memory access", "byte", "memory"],
+  ["kernel", "filter"], ["feature map", "map"], ["accuracy", "per cent right"], ["compress", "prune", "quantize"], ["colab", "open in colab"],
+  ["squeeze excite", "squeeze and excitation"], ["phone", "mobile", "processor"], ["homework", "assignment"], ["grader", "grade"],
+  ["overfit", "test set"], ["knowledge distillation", "distil"], ["answer", "solution"],
+];
+const STOP = new Set("a an and are as at be by can do does for from has have how i in into is it its many me mean much my not of on one or so than that the there these this to use using vs versus was what when where which who why will with you your".split(" "));
+
+// The stem of a word, American or British: quantisation, quantized and quantize are one.
+const stem = (word) => {
+  if (word.length < 4 || /\d/.test(word)) return word.replace(/^([a-z]{2,}\d*)s$/, "$1");
+  return word
+    .replace(/is(ation|e|ed|es|ing|er)(s?)$/, "iz$1$2").replace(/our(s|ed)?$/, "or$1")
+    .replace(/ies$/, "y").replace(/([^su])s$/, "$1").replace(/(ion)al$/, "$1").replace(/ations?$|ing$|ed$|ers?$/, (ending, at) => (at > 2 ? "" : ending))
+    .replace(/e$/, "").replace(/([^aeiou])\1$/, "$1");
+};
+// The words of a text as [stem, start, end].
+const WORD = /[\p{L}\p{N}_]+(?:[.,]\d+)*/gu;
+const read = (text) => [...text.toLowerCase().normalize("NFC").replace(/(\d)\s?×\s?(?=\d)/g, (all, digit) => digit + "x".padEnd(all.length - 1, "x")).matchAll(WORD)]
+  .map(({ 0: word, index }) => [stem(word.replace(/^(\d+)x+(\d+)$/, "$1x$2").replace(/(\d),(?=\d{3})/g, "$1")), index, index + word.length]);
+const stems = (text) => read(text).flatMap(([word]) => (word.includes("_") ? [word, ...word.split("_").filter(Boolean).map(stem)] : [word]));
+
+const PLACES = BOOK.places.map(([page, kind, anchor, title, text], order) => ({
+  address: BOOK.pages[page][0], pageTitle: BOOK.pages[page][1], page, kind, anchor, title, text, order,
+  inTitle: stems(title), inPage: stems(BOOK.pages[page][1]), inText: stems(text),
+}));
+for (const place of PLACES) place.set = new Set([...place.inTitle, ...place.inText]);
+const SYNONYMS = SAME.map((group) => group.map((phrase) => stems(phrase)));
+
+// How often the words of a phrase follow each other in a text of stems. The word being typed may be unfinished.
+const count = (words, phrase, unfinished) => {
+  const last = phrase.length - 1;
+  const fits = (word, at) => word === phrase[at] || (unfinished && at === last && phrase[at].length > 3 && word?.startsWith(phrase[at]));
+  let found = 0;
+  for (let start = 0; start + last < words.length; start += 1) {
+    if (phrase.every((_, at) => fits(words[start + at], at))) found += 1;
+  }
+  return found;
+};
+// The query as a list of ideas, each a list of phrases that say it.
+const ideasOf = (query) => {
+  const all = stems(query);
+  const words = all.filter((word, at) => !STOP.has(word) && !STOP.has(read(query)[at]?.[0]));
+  const kept = words.length ? words : all;
+  const ideas = [];
+  for (let at = 0; at < kept.length;) {
+    const same = SYNONYMS.flatMap((group) => group.filter((phrase) => phrase.every((word, i) => kept[at + i] === word)).map((phrase) => [phrase, group]))
+      .sort((a, b) => b[0].length - a[0].length)[0];
+    const phrase = same ? same[0] : [kept[at]];
+    ideas.push([phrase, ...(same ? same[1].filter((other) => other !== same[0]) : [])]);
+    at += phrase.length;
+  }
+  return { ideas, kept };
+};
+const KIND = { glossary: 1.1, API: 0.3 };
+const PAGE = [[/references/, 0.3], [/_solutions/, 0.35], [/_teaching/, 0.5], [/_api/, 0.45], [/genindex|_modules/, 0]];
+const weightOf = (place) => (KIND[place.kind] ?? 1) * (/^(Exercise|Think and write)/.test(place.title) ? 0.5 : 1) * (PAGE.find(([pattern]) => pattern.test(place.address))?.[1] ?? 1);
+const find = (query) => {
+  const { ideas, kept } = ideasOf(query);
+  if (!kept.length) return [];
+  const rare = ideas.map((idea) => Math.log(1 + PLACES.length / (1 + PLACES.filter((place) => idea[0].every((word) => place.set.has(word))).length)));
+  const found = [];
+  for (const place of PLACES) {
+    let score = 0, missing = 0;
+    ideas.forEach((idea, which) => {
+      const worth = idea.map((phrase, other) => {
+        const unfinished = which === ideas.length - 1;
+        const inTitle = count(place.inTitle, phrase, unfinished), inPage = count(place.inPage, phrase, unfinished), inText = count(place.inText, phrase, unfinished);
+        const whole = inTitle && place.inTitle.length === phrase.length ? 4 : 0;
+        return (other ? 0.6 : 1) * (6 * Math.min(inTitle, 1) + whole + 2 * Math.min(inPage, 1) + 1.5 * Math.log2(1 + inText));
+      });
+      const best = Math.max(...worth);
+      if (best) score += best * rare[which]; else missing += 1;
+    });
+    if (!score) continue;
+    if (kept.length > 1) score *= 1 + count(place.inTitle, kept) + 0.5 * Math.min(2, count(place.inText, kept));
+    found.push({ place, score: score * weightOf(place) * 0.3 ** missing });
+  }
+  found.sort((a, b) => b.score - a.score || a.place.order - b.place.order);
+  const seen = new Map(); // the second section of a page waits until other pages have had their turn
+  for (const each of found) {
+    const key = each.place.kind || each.place.address, before = seen.get(key) ?? 0;
+    seen.set(key, before + 1);
+    each.score *= 0.7 ** before;
+  }
+  return found.sort((a, b) => b.score - a.score).slice(0, 20).map(({ place }) => place);
+};
+
+// The sentence that says most of it, its words marked.
+const sentenceOf = (place, query) => {
+  const wanted = new Set(ideasOf(query).ideas.flat(2));
+  const isWanted = (word) => wanted.has(word) || word.split("_").some((part) => wanted.has(stem(part)));
+  const sentences = place.text.split(/\n|(?<=[.!?:]["”)]?)\s+(?=[\p{Lu}“"(])/u).filter((sentence) => sentence.length > 12);
+  const scored = sentences.map((sentence) => [new Set(read(sentence).filter(([word]) => isWanted(word)).map(([word]) => word)).size, sentence]);
+  const [, sentence] = scored.reduce((best, each) => (each[0] > best[0] ? each : best), [0, sentences[0] ?? ""]);
+  return { sentence, marks: read(sentence).filter(([word]) => isWanted(word)) };
+};
+const LONGEST = 260;
+const excerpt = (place, query) => {
+  const { sentence, marks } = sentenceOf(place, query);
+  const first = marks[0]?.[1] ?? 0;
+  const start = sentence.length > LONGEST && first > LONGEST / 2 ? sentence.lastIndexOf(" ", first - 60) + 1 : 0;
+  const end = sentence.length - start > LONGEST ? sentence.lastIndexOf(" ", start + LONGEST) : sentence.length;
+  const paragraph = Object.assign(document.createElement("p"), { className: "context" });
+  let at = start;
+  paragraph.append(start ? "… " : "");
+  for (const [, from, to] of marks.filter(([, from, to]) => from >= start && to <= end)) {
+    paragraph.append(sentence.slice(at, from), Object.assign(document.createElement("mark"), { textContent: sentence.slice(from, to) }));
+    at = to;
+  }
+  paragraph.append(sentence.slice(at, end), end < sentence.length ? " …" : "");
+  return paragraph;
+};
+// The browser shows where the sentence stands, if it can: its first words are part of the address.
+const addressOf = (place, query) => {
+  const [start] = /^[\p{L}\p{N} ,.’'-]{12,60}(?=\s|$)/u.exec(sentenceOf(place, query).sentence) ?? [];
+  return `${place.address}#${place.anchor}${start ? `:~:text=${encodeURIComponent(start.trim()).replaceAll("-", "%2D")}` : ""}`;
+};
+
+const [field, status, list] = ["query", "found", "search-results"].map((id) => document.getElementById(id));
+const KINDS = { glossary: "Glossary", API: "API" };
+const show = (query) => {
+  const found = find(query);
+  list.replaceChildren(...found.map((place) => {
+    const item = document.createElement("li");
+    item.append(Object.assign(document.createElement("a"), { href: addressOf(place, query), textContent: place.title }));
+    if (KINDS[place.kind]) item.append(" ", Object.assign(document.createElement("span"), { className: "kind", textContent: KINDS[place.kind] }));
+    if (place.title !== place.pageTitle) item.append(Object.assign(document.createElement("p"), { className: "where", textContent: place.pageTitle }));
+    item.append(excerpt(place, query));
+    return item;
+  }));
+  status.textContent = !query.trim() ? "" : found.length ? `${found.length === 20 ? "The best 20" : found.length} ${found.length === 1 ? "place" : "places"} for “${query.trim()}”` : `Nothing in the book says “${query.trim()}”. Try fewer or other words.`;
+};
+field.value = new URLSearchParams(location.search).get("q") ?? "";
+show(field.value);
+field.addEventListener("input", () => show(field.value));
+field.form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  history.replaceState(null, "", `?q=${encodeURIComponent(field.value)}`);
+  show(field.value);
+});
+if (!field.value) field.focus();
