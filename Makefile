@@ -8,7 +8,7 @@ STRICT := $(BIN)/jupyter-book build . -W -n --keep-going --all
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 CPU_OF_ANOTHER_READER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
 
-.PHONY: book test test-slow serve fresh notebooks bench compare retarget release requirements links clean
+.PHONY: book pdf test test-slow serve fresh notebooks bench compare retarget release requirements links clean
 
 book: $(READY)
 	$(STRICT)
@@ -23,6 +23,10 @@ test-slow: book
 	$(BIN)/pip install --quiet --no-deps -r requirements-slow.txt
 	$(PYTEST) -m slow
 	$(CPU_OF_ANOTHER_READER) $(PYTEST) book
+
+pdf: book  ## the whole book as one file, beside the pages; the first page links to it
+	$(BIN)/pip install --quiet --no-deps $$(grep ^pypdf requirements-slow.txt)
+	$(BIN)/python scripts/pdf.py
 
 serve: book
 	$(BIN)/python -m http.server --directory _build/html 8000

@@ -38,6 +38,7 @@ def printed(page, address: str, first: int) -> bytes:
     page.goto(address, wait_until="load")
     page.evaluate("document.querySelectorAll('img[loading]').forEach((picture) => { picture.loading = 'eager'; })")
     page.evaluate("Promise.all([...document.images].map((picture) => picture.decode().catch(() => {})))")
+    page.evaluate("Promise.all([...document.fonts].map((font) => font.load().catch(() => {})))")
     page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     page.add_style_tag(content=f"@media print {{ html {{ counter-reset: page {first - 1} }} }}")
     return page.pdf(prefer_css_page_size=True, outline=True, tagged=True)
@@ -59,9 +60,11 @@ def joined(pages: Iterable[tuple[str, str, bytes]]) -> PdfWriter:
 
 
 def _headings(reader: PdfReader) -> list:
-    """The headings below a page's title, which Chromium's outline has one level down."""
-    below = [entry for entry in reader.outline if isinstance(entry, list)]
-    return [entry for level in below for entry in level if not isinstance(entry, list)]
+    """A page's sections: what stands beside or right below its title in Chromium's outline."""
+    entries = reader.outline
+    if len(entries) == 2 and isinstance(entries[1], list):
+        entries = entries[1]
+    return [entry for entry in entries if not isinstance(entry, list)]
 
 
 def _keep_links_inside(book: PdfWriter, starts: dict[str, int]) -> None:

@@ -45,12 +45,15 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
     site = Path(app.outdir)
-    made = {site / name for name in ("index.html", "404.html")}  # from other pages, below
-    paths = [path for path in site.rglob("*.html") if not {"_static", "try"} & set(path.parts) and path not in made]
+    made = {site / name for name in ("index.html", "404.html", "efficient-convolutions.pdf")}  # from other pages
+    paths = [path for path in site.rglob("*.html") if not {"_static", "try"} & set(path.relative_to(site).parts)]
+    paths = [path for path in paths if path not in made]
     pages = {path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in sorted(paths)}
     fresh = {path: page for path, page in pages.items() if not page.find("link", href=re.compile(BUNDLE))}
     if not fresh:
         return  # an incremental build that changed nothing
+    for path in made:
+        path.unlink(missing_ok=True)
     styles, scripts = _assets(fresh.values())
     cards = draw_cards(site, fresh)
     pictures = {path.name: assets.shrink(path) for path in (site / "_images").glob("*.png")}
