@@ -1,8 +1,11 @@
 """The search, asked what learners type."""
 
 import itertools
+import re
+from urllib.parse import urlsplit
 
 import pytest
+from contents import ROOT
 
 pytestmark = pytest.mark.browser
 # What is typed, and the page that must be among the first three places.
@@ -153,11 +156,13 @@ def test_says_what_to_do_without_javascript(browser, server):
 
 
 def test_the_page_for_what_is_missing_works_where_it_is_published(browser, server):
+    config = (ROOT / "_config.yml").read_text(encoding="utf-8")
+    folder = urlsplit(re.search(r'^  baseurl: "(.*)"$', config, re.MULTILINE)[1]).path or "/"
     with browser.new_context() as context:
         page = context.new_page()
         asked = []
         page.on("response", lambda response: asked.append((response.url, response.status)))
-        page.goto(f"{server}/mobilenet-edu/404.html")
+        page.goto(f"{server}{folder}404.html")
         assert page.evaluate("getComputedStyle(document.querySelector('article')).fontFamily").startswith('"Book Text"')
         assert all(status < 400 for _, status in asked), asked
         page.locator("article a", has_text="the first page").click()
