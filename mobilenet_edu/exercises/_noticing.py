@@ -286,7 +286,7 @@ def _limits(tries: list[Try]) -> str:
         return ""
     most, least = max(got), min(got)
     if _all(tries, lambda expected, got: got == min(expected, most)) and got.count(most) >= 2:
-        return f"Your answer is right up to {show(most)}, and never larger. Where does your search end?"
+        return f"Your answer is right up to {show(most)}, and never larger: something ends too early."
     if _all(tries, lambda expected, got: got == max(expected, least)) and got.count(least) >= 2:
         return f"Your answer is never below {show(least)}; otherwise it is right."
     if type(tries[0].expected) is int and _all(tries, lambda expected, got: type(got) is int):
