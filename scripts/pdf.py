@@ -125,7 +125,6 @@ def make(names: list[str], target: Path) -> int:
         server.shutdown()
     book = joined(parts)
     book.add_metadata({"/Title": "Efficient Convolutions", "/Author": "The mobilenet-edu authors"})
-    book.compress_identical_objects()
     book.write(target)
     return first - 1
 
