@@ -18,7 +18,7 @@ import random
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.machinery import ModuleSpec
@@ -364,10 +364,10 @@ def single_layers(channels: int) -> dict[str, Callable[[], nn.Module]]:
 SHAPES = ((4, 6, 6), (6, 8, 12), (8, 12, 6))
 
 
-def layer_cases() -> dict[str, Case]:
+def layer_cases(shapes: Sequence[tuple[int, int, int]] = SHAPES) -> dict[str, Case]:
     """Each single layer behind a 1×1 convolution, on three maps, and on one in a batch of 3, too."""
     cases = {}
-    for size in SHAPES:
+    for size in shapes:
         for name, make in single_layers(size[0]).items():
             for batch in (1, 3) if size == SHAPES[0] else (1,):
                 model = nn.Sequential(nn.Conv2d(size[0], size[0], 1, bias=False), make())
@@ -618,6 +618,18 @@ def onnx_tool(case: Case) -> dict[str, Any]:
     return {"onnx-tool": graph.macs[0]}
 
 
+def xla(case: Case) -> dict[str, Any]:
+    from frameworks import jax_flops
+
+    return {"XLA, called by JAX": jax_flops(case.model.eval(), _images(case))}
+
+
+def tensorflow(case: Case) -> dict[str, Any]:
+    from frameworks import keras_flops
+
+    return {"TensorFlow's profiler": keras_flops(case.model.eval(), case.batch, case.input_size)}
+
+
 class Counter(NamedTuple):
     count: Callable[[Case], dict[str, Any]]
     module: str
@@ -639,20 +651,39 @@ COUNTERS = {
     "torchscan": Counter(torchscan, "torchscan.crawler", "torchscan==0.2.0"),
     "flopth": Counter(flopth, "flopth", "flopth==0.1.6", leaves_traces=True),
     "torchprofile": Counter(torchprofile, "torchprofile", "torchprofile==0.1.0"),
-    "torchstat": Counter(torchstat, "torchstat", "torchstat==0.0.7 pandas", leaves_traces=True),
+    "torchstat": Counter(
+        torchstat, "torchstat", "torchstat==0.0.7 pandas==3.1.1 python-dateutil==4.0.0", leaves_traces=True
+    ),
     "pthflops": Counter(pthflops, "pthflops", "pthflops==0.4.2"),
     "flops_profiler": Counter(flops_profiler, "flops_profiler.profiler", "flops-profiler==0.1.2", leaves_traces=True),
     "flopco": Counter(flopco, "flopco", "flopco-pytorch==0.1.4"),
     "torchmeter": Counter(
-        torchmeter, "torchmeter", "torchmeter==0.1.0 polars polars-runtime-32 rich markdown-it-py mdurl pygments pyyaml"
+        torchmeter,
+        "torchmeter",
+        "torchmeter==0.1.0 polars==2.1.0 polars-runtime-32==2.1.0 pympler==1.1 "
+        "rich==15.0.0 markdown-it-py==4.3.0 mdurl==0.1.2 pygments==2.21.0 pyyaml==6.0.4",
     ),
     "flopper": Counter(flopper, "flopper", "flopper==0.2.2"),
     "flopsmeter": Counter(flopsmeter, "flopsmeter", "flopsmeter==0.1.0"),
     "mmengine": Counter(
-        mmengine, "mmengine.analysis", "mmengine==0.10.7 addict rich markdown-it-py mdurl pygments pyyaml"
+        mmengine,
+        "mmengine.analysis",
+        "mmengine==0.10.7 addict==2.4.0 yapf==0.43.0 platformdirs==4.14.8 opencv-python-headless==5.0.0.93 "
+        "termcolor==3.3.0 rich==15.0.0 markdown-it-py==4.3.0 mdurl==0.1.2 pygments==2.21.0 pyyaml==6.0.4",
     ),
-    "onnx_opcounter": Counter(onnx_opcounter, "onnx_opcounter", "onnx-opcounter==0.0.4", 20),
+    "onnx_opcounter": Counter(onnx_opcounter, "onnx_opcounter", "onnx-opcounter==0.0.4", 14),
     "onnx_tool": Counter(onnx_tool, "onnx_tool", "onnx-tool==1.0.1", 20),
+    "xla": Counter(xla, "jax", "jax==0.10.2 jaxlib==0.10.2 ml_dtypes==0.6.0 opt_einsum==3.4.0"),
+    "tensorflow": Counter(
+        tensorflow,
+        "tensorflow",
+        "tensorflow-cpu==2.21.0 keras==3.15.1 absl-py==2.5.1 astunparse==1.6.3 gast==0.7.0 "
+        "google_pasta==0.2.0 grpcio==1.85.3 h5py==3.14.0 ml_dtypes==0.6.0 namex==0.1.0 opt_einsum==3.4.0 "
+        "optree==0.20.0 protobuf==7.36.2 flatbuffers==25.12.19 rich==15.0.0 markdown-it-py==4.3.0 "
+        "mdurl==0.1.2 pygments==2.21.0 six==1.17.0 termcolor==3.3.0 wrapt==2.5.2 numpy==2.4.6 "
+        "typing_extensions==4.16.0",
+        20,
+    ),
 }
 
 
@@ -721,13 +752,14 @@ def run(name: str) -> dict[str, Any]:
         return None if name in single and case.batch > 1 else printed(counter, case)
 
     _import(counter.module)
-    full = name in TODAY
+    full, few = name in TODAY, counter.networks < 20
+    layers = layer_cases(SHAPES[:1] if few else SHAPES)
     return {
-        "layers": {layer: of(case) for layer, case in layer_cases().items()},
+        "layers": {layer: of(case) for layer, case in layers.items()},
         "chains": [of(chain(seed)) for seed in range(CHAINS if full else counter.networks)],
         "mixed": [of(mixed(seed)) for seed in range(counter.networks)],
         "mobilenets": {label: of(Case(model, size)) for label, model, size in mobilenets()[: 16 if full else 1]},
-        "known": {label: of(known(label)) for label in KNOWN},
+        "known": {label: of(known(label)) for label in KNOWN if not few},
     }
 
 

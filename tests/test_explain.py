@@ -98,7 +98,7 @@ def test_the_number_that_a_counter_printed_for_mobilenet_names_that_counter():
         model = MobileNetV1()
     of = ingredients(model, (3, 224, 224))
     said = {name: number for name, number in said_of("mobilenets", "1.0-224").items() if not BY_NAME[name].unknown(of)}
-    assert len(said) >= 18
+    assert set(said) == {name for name in PRINTED if "training" not in name}
     for name, number in said.items():
         assert name in named(explain(model, (3, 224, 224), number))
 
@@ -357,6 +357,36 @@ def test_the_nearest_convention_says_what_would_be_missing():
     assert missing.endswith("gives 3,456, and your number is 384 more, which is 3 × outputs of convolutions")
     assert nearest(model, (3, 6, 6), 3457).endswith("1 more, which is no multiple of any ingredient")
     assert nearest(model, (3, 6, 6), 3456).endswith("gives exactly 3,456")
+
+
+def test_xla_alone_leaves_out_the_taps_on_padding():
+    padded = nn.Conv2d(3, 4, 3, padding=1, bias=False)
+    of = ingredients(padded, (3, 7, 7))
+    assert of["conv_real_macs"] == 361 * 3 * 4
+    leaving_out = {each.name for each in CONVENTIONS if each.factors.get("conv_real_macs")}
+    assert leaving_out == {"XLA, called by JAX"}
+    assert named(explain(padded, (3, 7, 7), 2 * 361 * 3 * 4)) == leaving_out
+
+
+def test_kerass_own_mobilenet_is_explained_with_its_softmax():
+    with torch.device("meta"):
+        model = nn.Sequential(MobileNetV1(), nn.Softmax(1))
+    assert named(explain(model, (3, 224, 224), 1_147_687_920)) == {"TensorFlow's profiler"}
+
+
+def test_the_appendix_names_the_versions_that_were_run():
+    page = json.loads((SCRIPT.parents[1] / "book" / "A_why_counters_disagree.ipynb").read_text(encoding="utf-8"))
+    text = " ".join("".join(cell["source"]) for cell in page["cells"]).replace("\n", " ")
+    packages = [counters.COUNTERS[name].packages for name in STORED]
+    for package in (each.split()[0] for each in packages if each):
+        assert package.replace("==", " ") in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", counters.KNOWN)
+def test_each_counter_of_a_well_known_network_is_rebuilt_exactly(name, monkeypatch):
+    pytest.importorskip("timm")
+    assert compared(counters.known(name), said_of("known", name)) >= 12
 
 
 @pytest.mark.slow

@@ -69,6 +69,7 @@ INGREDIENTS = {
     "norm_elements": "elements entering batch norm",
     "norm_layers": "layers of batch norm",
     "norm_parameters": "parameters of batch norm",
+    "norm_channels": "channels of batch norm",
     "loose_norm_elements": "elements entering batch norm that no convolution precedes",
     "plain_norm_elements": "elements entering batch norm without scale and shift",
     "plain_norm_channels": "channels of batch norm without scale and shift",
@@ -333,7 +334,8 @@ def _batch_norm(module: nn.BatchNorm2d, image: torch.Tensor, output: torch.Tenso
         case True, False:
             return {"statless_plain_norm_elements": elements}
         case _, True:
-            return {"norm_elements": elements, "norm_parameters": parameters, "norm_layers": 1}
+            channels = {"norm_parameters": parameters, "norm_channels": module.num_features}
+            return {"norm_elements": elements, "norm_layers": 1, **channels}
     return {"plain_norm_elements": elements, "plain_norm_channels": module.num_features, "norm_layers": 1}
 
 
