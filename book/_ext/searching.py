@@ -29,7 +29,9 @@ SIGNS = {
     "ge": " ≥ ",
     "log": "log ",
 }
-BRIEF = 300  # letters of a solution: who looks for something looks for where it is explained
+BRIEF = 100  # letters of a solution: who looks for something looks for where it is explained
+MOST = 1_500  # letters of a section
+ROWS = 8  # of a table: its heads and first words say what it is about
 BLOCKS = ("p", "li", "dd", "dt", "tr", "figcaption", "output")
 NOT_TEXT = (
     "pre, script, style, noscript, form, button, svg, .try, .opener, .headerlink, .mobilenet-explorer, .cell_input"
@@ -85,7 +87,7 @@ def places(page: BeautifulSoup) -> Iterator[tuple[str, str, str, str]]:
         yield "glossary", entry["id"], _words(entry), _words(entry.find_next_sibling("dd"))
     for thing in article.select("dt.sig[id]") if article else ():
         first = thing.find_next_sibling("dd").find("p", recursive=False)
-        yield "API", thing["id"], thing["id"].removeprefix("mobilenet_edu."), _words(first) if first else ""
+        yield "API", thing["id"], thing["id"].removeprefix("mobilenet_edu."), _words(first)[:160] if first else ""
 
 
 def _text(section: Tag) -> str:
@@ -93,12 +95,13 @@ def _text(section: Tag) -> str:
     lines: dict[str, None] = {}
     for block in section.find_all(BLOCKS):
         within = block.find_parent("section") is not section or block.find_parent(("dl", *BLOCKS))
-        if not within and not block.find_parent(PRESSED) and not block.find_parent(class_=["try", "hide"]):
+        late = block.name == "tr" and len(block.find_previous_siblings("tr")) >= ROWS
+        if not (within or late) and not block.find_parent(PRESSED) and not block.find_parent(class_=["try", "hide"]):
             parts = block.find_all(["li", "td", "th"]) or [block]
             words = " · ".join(filter(None, map(_words, parts)))
             if re.search(r"[^\W\d_]{2}", words):
                 lines[words] = None
-    return "\n".join(lines)[: BRIEF if section.find_parent("article").find(id="solutions") else None]
+    return "\n".join(lines)[: BRIEF if section.find_parent("article").find(id="solutions") else MOST]
 
 
 def _words(element: Tag) -> str:
