@@ -34,6 +34,7 @@ __all__ = [
     "load_onnx",
     "quantize_onnx",
     "stored_quantized_runs",
+    "stored_runtimes",
     "stored_timings",
 ]
 
@@ -266,6 +267,12 @@ def stored_quantized_runs(path: Path = _DATA / "quantized_digits.csv") -> list[Q
 
 def stored_timings(path: Path = _DATA / "inference.json") -> dict[str, Any]:
     """What `experiments/bench_inference.py` measured, with the machine that it ran on."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def stored_runtimes(path: Path = _DATA / "runtimes.json") -> dict[str, Any]:
+    """What `experiments/compare_runtimes.py` found: for each network, the images that it was asked, its layers, and for
+    each way to run it the bytes of its file, its agreement with plain PyTorch and its time over plain PyTorch's."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 

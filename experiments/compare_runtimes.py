@@ -1,0 +1,191 @@
+"""One network through today's runtimes, held against plain PyTorch: ``make compare``, or
+
+    python experiments/compare_runtimes.py [--store] [--rounds 11] [--only "digit reader"]
+
+Two networks, the digit reader and Google's MobileNet V1 1.0-224, as a file for each of `runtimes.WAYS`. First comes
+agreement: every way answers the same images, and the script stops with an error where a file whose numbers and
+arithmetic have 32 bits differs by more than 0.0005 of the largest logit, or gives another answer. Then time: each way
+waits in a process of its own, on one core; in every round all of them run in random order. A ratio is the CPU time of a
+way over plain PyTorch's in the same round: the median over the rounds, and the middle half. CPU time does not count the
+programs that interrupt, but feels those that share memory and caches, so it moves with the machine. Then layers:
+PyTorch's by hooks, onnxruntime's by its own profile. The second network has the rows where one thing is switched off.
+``--store`` writes mobilenet_edu/data/runtimes.json, which chapter 13 shows.
+
+The first run installs about 1.3 GB into _build/runtimes and makes the files, a quarter of an hour; later ones take
+about five minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import random
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import runtimes
+import torch
+from tabulate import tabulate
+
+from mobilenet_edu import deploy, timing
+from mobilenet_edu.timing import Timing
+
+STORED = Path(deploy.__file__).with_name("data") / "runtimes.json"
+PLAIN = "plain PyTorch"
+# Ways that compute with fewer bits than 32 although their file has 32: this is what chapter 13 is about.
+FEWER_BITS = {"OpenVINO as it comes", "ncnn as it comes"}
+BOUND = 5e-4  # of the largest logit
+SLOW = 0.5  # seconds; such a way answers four images and runs in two rounds
+
+
+def agreement(logits: np.ndarray, expected: np.ndarray) -> dict[str, float | int]:
+    """The largest difference as a share of the largest logit, and how many answers are the same."""
+    expected = expected[: len(logits)]
+    apart = np.abs(logits - expected).max() / np.abs(expected).max()
+    same = int((logits.argmax(1) == expected.argmax(1)).sum())
+    return {"difference": float(f"{apart:.2g}"), "same": same, "of": len(logits)}
+
+
+def must_agree(name: str) -> bool:
+    return runtimes.WAYS[name].bits == 32 and name not in FEWER_BITS
+
+
+def compared(network: str, rounds: int, folder: Path, workers: int) -> dict:
+    """Bytes, agreement and time of every way for one network."""
+    pictures = runtimes.NETWORKS[network]()
+    images = pictures.asked.numpy()
+    with torch.inference_mode():
+        expected = torch.cat([pictures.network(batch) for batch in pictures.asked.split(10)]).numpy()
+    names = runtimes.SHORT if network == "digit reader" else tuple(runtimes.WAYS)
+
+    def opened(name: str) -> tuple[runtimes.Process, bool, dict]:
+        path = runtimes.build(name, network, folder=folder)
+        process = runtimes.Process(name, path, folder=folder)
+        slow = process.seconds(images[:1], 1)["cpu"][0] > SLOW and process.seconds(images[:1], 1)["cpu"][0] > SLOW
+        found = process.answers(images[:4] if slow else images)
+        row = {"bytes": runtimes.size(path), **agreement(found, expected)}
+        print(f"{network}, {name}: {row}", flush=True)
+        return process, slow, row
+
+    with ThreadPoolExecutor(workers) as pool:  # each thread waits for a process
+        every = dict(zip(names, pool.map(opened, names), strict=True))
+    processes = {name: process for name, (process, _, _) in every.items()}
+    rows = {name: row for name, (_, _, row) in every.items()}
+    for name, row in rows.items():
+        if must_agree(name) and (row["difference"] > BOUND or row["same"] < row["of"]):
+            raise SystemExit(f"{name} does not agree with plain PyTorch: {row}")
+    slow = {name for name, (_, is_slow, _) in every.items() if is_slow}
+    for name, ratio in timed(processes, images[:1], rounds, slow).items():
+        rows[name] |= ratio
+    for process in processes.values():
+        process.close()
+    return {"images": len(images), "ways": rows}
+
+
+def timed(processes: dict, images: np.ndarray, rounds: int, slow: set[str], clock: str = "cpu") -> dict[str, dict]:
+    """Each way's time over plain PyTorch's, round by round, in a new order each time."""
+    calls = {}
+    for name, process in processes.items():
+        if name not in slow:
+            one = min(process.seconds(images, 3)[clock])
+            calls[name] = max(3, min(100, round(0.05 / max(one, 1e-5))))
+    seconds: dict[str, list[float]] = {name: [] for name in processes}
+    for turn in range(rounds):
+        for name in random.sample(sorted(processes), len(processes)):
+            if name not in slow:
+                seconds[name].append(median(processes[name].seconds(images, calls[name] + 1)[clock][1:]))
+            elif turn < 2:
+                seconds[name] += processes[name].seconds(images, 1)[clock]
+    result = {}
+    for name, taken in seconds.items():
+        ratio = Timing(tuple(own / plain for own, plain in zip(taken, seconds[PLAIN], strict=False)))
+        low, high = ratio.spread
+        result[name] = {"ratio": round(ratio.median, 4), "from": round(low, 4), "to": round(high, 4)}
+    return result
+
+
+def layers(network: str, folder: Path, rounds: int = 30) -> list[dict]:
+    """Each layer's share of the time of one image: in plain PyTorch, alone and with what follows it, and in
+    onnxruntime's files of 32 and of 8 bits, where what follows is part of it."""
+    model = runtimes.NETWORKS[network]().network
+    torch.set_num_threads(1)
+    plain = timing.time_layers(model, rounds=rounds, clock=time.thread_time)
+    whole = sum(layer.timing.median + (layer.after.median if layer.after else 0) for layer in plain)
+    images = np.zeros((1, *deepest_input(model)), np.float32)
+    profiles = {}
+    for name in ("onnxruntime", "onnxruntime int8"):
+        profiles[name] = onnx_layers(runtimes.build(name, network, folder=folder), images, rounds)
+    rows = []
+    for place, layer in enumerate(plain):
+        row = {"layer": layer.layer.name, "kind": layer.layer.kind, "macs": layer.layer.cost.macs}
+        row["convolution"] = round(layer.timing.median / whole, 5)
+        row["after"] = round(layer.after.median / whole, 5) if layer.after else 0
+        rows.append(row | {name: round(profile[place], 5) for name, profile in profiles.items()})
+    return rows
+
+
+def deepest_input(model: torch.nn.Module) -> tuple[int, int, int]:
+    stem = model.architecture.stem
+    return (stem.in_channels, *stem.input_size)
+
+
+def onnx_layers(path: Path, images: np.ndarray, rounds: int) -> list[float]:
+    """The share of each convolution and of the classifier in what onnxruntime's profile adds up to."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = runtimes.run_onnx(path, 1, profile=f"{folder}/profile")
+        for _ in range(rounds + 3):
+            run(images)
+        events = json.loads(Path(run.session.end_profiling()).read_text(encoding="utf-8"))
+    kernels = [event for event in events if event["cat"] == "Node" and event["name"].endswith("_kernel_time")]
+    steps = len(kernels) // (rounds + 3)
+    passes = [kernels[start : start + steps] for start in range(3 * steps, len(kernels), steps)]
+    taken = [min(each[step]["dur"] for each in passes) for step in range(steps)]  # by the clock: nobody interrupted
+    kinds = [event["args"]["op_name"] for event in passes[0]]
+    multiply = [time for time, kind in zip(taken, kinds, strict=True) if "Conv" in kind or "Gemm" in kind]
+    if len(multiply) != 28:
+        raise ValueError(f"{path} must run in 27 convolutions and a classifier, and runs as {kinds}")
+    return [time / sum(taken) for time in multiply]
+
+
+def machine() -> dict[str, str]:
+    """What the numbers depend on."""
+    known = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
+    sets = [name for name in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if f" {name}" in known]
+    versions = {"torch": torch.__version__, "onnxruntime": metadata.version("onnxruntime")}
+    for pins in runtimes.PACKAGES.values():
+        versions |= dict(pin.split("==") for pin in pins[:1])
+    return {"processor": timing.machine()["processor"], "sets": " ".join(sets), "system": platform.system()} | versions
+
+
+def report(network: str, result: dict) -> None:
+    rows = [[name, *(row.get(key) for key in row)] for name, row in result["ways"].items()]
+    print(f"\n{network}, {result['images']} images")
+    print(tabulate(rows, ["", "bytes", "difference", "same", "of", "time", "from", "to"]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--store", action="store_true", help="write the file that chapter 13 shows")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--workers", type=int, default=2, help="how many files are made and checked at once")
+    parser.add_argument("--only", choices=runtimes.NETWORKS, help="one of the two networks")
+    parser.add_argument("--folder", type=Path, default=runtimes.FOLDER, help="where packages and files are kept")
+    options = parser.parse_args()
+    for network in [options.only] if options.only else runtimes.NETWORKS:
+        result = compared(network, options.rounds, options.folder, options.workers)
+        report(network, result)
+        if options.store:
+            stored = json.loads(STORED.read_text(encoding="utf-8")) if STORED.exists() else {"networks": {}}
+            stored["machine"] = machine()
+            stored["networks"][network] = result | {"layers": layers(network, options.folder)}
+            STORED.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
