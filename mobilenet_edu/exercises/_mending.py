@@ -71,7 +71,8 @@ def mended_in_one_place(
         return None
     for kind, said, old, new in _that_hold(answer, arguments, words, right):
         instead = f"With `{new}` in place of `{old}`" if new else f"Without `{old}`"
-        return Slip(kind, f"{said} {instead} your function is right in every case.")
+        said = "" if said.endswith("does not fit here.") else f"{said} "  # something else may be what does not fit
+        return Slip(kind, f"{said}{instead} your function is right in every case.")
     return None
 
 
