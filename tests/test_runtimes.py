@@ -75,8 +75,10 @@ def test_a_saved_program_holds_one_digit_and_not_all_of_them(runtimes, folder):
 
 
 def test_a_way_that_stops_says_why(runtimes, folder):
+    process = runtimes.Process("onnxruntime", folder / "nothing.onnx", folder=folder)
     with pytest.raises(RuntimeError, match=r"onnxruntime stopped:\n(?s:.*)nothing.onnx"):
-        runtimes.Process("onnxruntime", folder / "nothing.onnx", folder=folder).answers(np.zeros((1, 1, 32, 32), "f"))
+        process.answers(np.zeros((1, 1, 32, 32), "f"))
+    process.close()
 
 
 def test_files_of_a_runtime_are_run_by_it(runtimes):

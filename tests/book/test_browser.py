@@ -46,7 +46,8 @@ WIDEST = """() => {
 }"""
 UNMARKED = """() => [...document.querySelectorAll("article *")].filter((element) => {
     const {overflowX, display} = getComputedStyle(element);
-    if (overflowX === "visible" || display === "inline" || element.scrollWidth <= element.clientWidth) return false;
+    if (overflowX === "visible" || display === "inline" || element.localName === "img") return false;
+    if (element.scrollWidth <= element.clientWidth) return false;
     const marked = "scrolls" in element.dataset && element.tabIndex === 0 && element.ariaLabel;
     return !marked || !getComputedStyle(element).backgroundImage.includes("linear-gradient");
 }).map((element) => element.outerHTML.slice(0, 120))"""

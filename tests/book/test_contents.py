@@ -44,7 +44,7 @@ def test_a_new_chapter_is_one_row():
     ("change", "message"),
     [
         ({"file": "14_too_far"}, "must count up from 01"),
-        ({"needs": [12]}, "can only need chapters before it"),
+        ({"needs": [13]}, "can only need chapters before it"),
         ({"needs": [0]}, "can only need chapters before it"),
         ({"file": "12_without_a_notebook"}, "does not exist"),
     ],
