@@ -5,13 +5,13 @@ import re
 import pytest
 from contents import chapters
 
-pypdf = pytest.importorskip("pypdf", reason="make test-slow installs it")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NAMES = ["book/02_what_it_costs", "book/C_notation"]
 
 
 @pytest.fixture(scope="module")
 def book(site, browser, tmp_path_factory):
+    pypdf = pytest.importorskip("pypdf", reason="make test-slow installs it")
     import pdf
 
     target = tmp_path_factory.mktemp("pdf") / pdf.NAME
