@@ -39,7 +39,7 @@ def explain(
         digits: how many leading digits of ``number`` were printed; all of them, if you do not say.
 
     Raises:
-        TypeError, ValueError: an argument is no integer, or no size.
+        TypeError, ValueError: an argument is no integer, or no size, or the model is TorchScript.
         NotImplementedError: the model does something of which no counter's treatment is listed here.
 
     >>> explain(nn.Conv2d(3, 8, 3), (3, 6, 6), 3584)[0]

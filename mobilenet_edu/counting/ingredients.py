@@ -143,12 +143,23 @@ INGREDIENTS = {
 }
 
 
+def _refuse_scripts(model: nn.Module) -> None:
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            what = f"model.{name}" if name else "model"
+            raise TypeError(
+                f"{what} must be a module that Python runs, not TorchScript, in which no layer can be watched: give the "
+                "model that it was made from. count_cost counts scripts too"
+            )
+
+
 def ingredients(model: nn.Module, input_size: tuple[int, int, int]) -> dict[str, int]:
     """How much of each of the `INGREDIENTS` one image meets on its way through ``model``.
 
     Arguments and errors are those of `explain`.
     """
     check(model, input_size)
+    _refuse_scripts(model)
     watch = _Watch(model)
     hooks = [hook for module in watch.names for hook in watch.hooks(module)]
     try:
