@@ -318,7 +318,7 @@ def test_a_script_is_refused_with_what_to_give_instead():
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
     traced = torch.jit.trace(network, torch.ones(1, 3, 8, 8))
     for model, name in ((traced, "model must"), (nn.Sequential(traced), "model.0 must")):
-        with pytest.raises(TypeError, match=rf"{name} be a module that Python runs, not TorchScript: .* made from"):
+        with pytest.raises(TypeError, match=rf"{name} be a module that Python runs, not TorchScript, .* made from"):
             explain(model, (3, 8, 8), 3888)
 
 

@@ -148,8 +148,8 @@ def _refuse_scripts(model: nn.Module) -> None:
         if isinstance(module, torch.jit.ScriptModule):
             what = f"model.{name}" if name else "model"
             raise TypeError(
-                f"{what} must be a module that Python runs, not TorchScript, in which no layer can be watched: give the "
-                "model that it was made from. count_cost counts scripts too"
+                f"{what} must be a module that Python runs, not TorchScript, in which no layer can be watched: give "
+                "the model that it was made from. count_cost counts scripts too"
             )
 
 
