@@ -52,9 +52,10 @@ def joined(pages: Iterable[tuple[str, str, bytes]]) -> PdfWriter:
         starts[address] = len(book.pages)
         reader = PdfReader(io.BytesIO(content))
         book.append(reader, import_outline=False)
-        top = book.add_outline_item(title, starts[address])
+        top = book.add_outline_item(title=title, page_number=starts[address])
         for heading in _headings(reader):
-            book.add_outline_item(heading.title, starts[address] + reader.get_destination_page_number(heading), top)
+            number = starts[address] + reader.get_destination_page_number(heading)
+            book.add_outline_item(title=heading.title, page_number=number, parent=top)
     _keep_links_inside(book, starts)
     return book
 
