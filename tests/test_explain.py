@@ -395,7 +395,9 @@ def test_the_appendix_names_the_versions_that_were_run():
 @pytest.mark.parametrize("name", counters.KNOWN)
 def test_each_counter_of_a_well_known_network_is_rebuilt_exactly(name, monkeypatch):
     pytest.importorskip("timm")
-    assert compared(counters.known(name), said_of("known", name)) >= 12
+    printed = said_of("known", name)
+    printed.pop("onnx-tool", None)  # reads a file from which the exporter leaves out biases of zeros, as timm's are
+    assert compared(counters.known(name), printed) >= 12
 
 
 @pytest.mark.slow
