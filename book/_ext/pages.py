@@ -86,6 +86,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
     words = {word for page in pages.values() for word in _class_names(page)} | set(re.findall(r"[\w-]+", script))
     words |= searching.class_names()
+    (static / "maths.css").write_text(assets.maths_styles(static, "book.css"), encoding="utf-8")
     (static / f"{BUNDLE}.css").write_text(assets.bundle_styles(static, [*styles, "book.css"], words), encoding="utf-8")
     in_contents = sorted(name for name in app.env.found_docs if (site / f"{name}.html") in pages)
     add_pages(
@@ -151,15 +152,16 @@ def rewrite_head(page: BeautifulSoup, root: str, told: list[Tag]) -> None:
     scripts = [f"{root}_static/{BUNDLE}.js"]
     if searching.is_search(page):
         scripts += [root + script for script in searching.SCRIPTS]
-    needed = ["text", "bold", *(["math"] if page.find("math") else [])]
-    fonts = json.dumps([f"{root}_static/fonts/{font}.woff2" for font in needed])
+    fonts = json.dumps([f"{root}_static/fonts/{font}.woff2" for font in ("text", "bold")])
+    styles = [f"{root}_static/{name}.css" for name in (BUNDLE, *(["maths"] if page.find("math") else []))]
     head.append(
         BeautifulSoup(
             '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">\n'
             + "\n".join(map(str, kept))
             + f"\n<script>{THEME_SCRIPT}{FONT_SCRIPT % fonts}</script>\n"
             + "<noscript><style>.pst-js-only { display: none !important }</style></noscript>\n"
-            + f'<link rel="stylesheet" href="{root}_static/{BUNDLE}.css">\n'
+            + "\n".join(f'<link rel="stylesheet" href="{style}">' for style in styles)
+            + "\n"
             + "\n".join(f'<script defer src="{script}"></script>' for script in scripts),
             "html.parser",
         )

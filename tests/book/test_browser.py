@@ -169,6 +169,28 @@ class TestEveryPage:
         assert visit(name).shift <= 0.05
 
 
+def test_formulas_do_not_wait_for_their_letters(browser, server):
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        page.route("**/*.woff2", lambda route: route.abort())
+        page.goto(f"{server}/book/D_solutions.html", wait_until="load")
+        loaded = "[...document.fonts].filter((font) => font.status === 'loaded').map((font) => font.family)"
+        assert "Book Math" in {name.strip('"') for name in page.evaluate(loaded)}
+        assert page.evaluate(SHIFTED) <= 0.05
+
+
+def test_the_contents_of_a_page_keep_their_height_while_one_reads(browser, server):
+    height = "() => document.querySelector('.bd-sidebar-secondary nav').getBoundingClientRect().height"
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"{server}/book/D_solutions.html")
+        page.wait_for_selector(".bd-sidebar-secondary .nav-link.active")
+        before = page.evaluate(height)
+        page.locator("article section section").nth(3).scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+        assert page.evaluate(height) == before
+
+
 def test_the_books_own_fonts_are_used(browser, server):
     with browser.new_context() as context:
         page = context.new_page()
