@@ -184,10 +184,9 @@ def test_the_contents_of_a_page_keep_their_height_while_one_reads(browser, serve
     with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
         page = context.new_page()
         page.goto(f"{server}/book/D_solutions.html")
-        page.wait_for_selector(".bd-sidebar-secondary .nav-link.active")
         before = page.evaluate(height)
-        page.locator("article section section").nth(3).scroll_into_view_if_needed()
-        page.wait_for_timeout(300)
+        page.locator("article section section").nth(3).evaluate("section => section.scrollIntoView()")
+        page.wait_for_selector(".bd-sidebar-secondary .nav-link.active", state="attached")
         assert page.evaluate(height) == before
 
 

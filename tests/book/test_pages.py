@@ -219,7 +219,8 @@ class TestEveryPage:
     def test_runs_no_script_before_it_is_drawn(self, page):
         for script in page.select("script[src]"):
             assert script.has_attr("defer"), script
-        assert len(page.select('link[rel="stylesheet"]')) == 1
+        sheets = [link["href"].rpartition("/")[2] for link in page.select('link[rel="stylesheet"]')]
+        assert sheets == ["book.bundle.css", *(["maths.css"] if page.select("math") else [])]
 
     def test_gives_each_picture_its_words_and_its_size(self, page):
         for picture in page.select("article img"):
