@@ -41,12 +41,13 @@ class Table:
         return f"<table>\n<thead>\n{row(head, 'th')}</thead>\n<tbody>\n{body_rows}</tbody>\n</table>"
 
 
-def show_table(rows: Iterable[Sequence[Any]], columns: Sequence[str], decimals: int = 1) -> Table:
+def show_table(rows: Iterable[Sequence[Any]], columns: Sequence[str], decimals: int | Sequence[int] = 1) -> Table:
     """Show rows of values under the names of their columns.
 
     Values may be Python's, NumPy's or tensors of one number. Whole numbers get commas, fractions stay exact,
-    other numbers get ``decimals`` digits after the point. ``True`` and ``False`` become yes and no, and everything else
-    is shown as ``str`` writes it. A column of numbers is set to the right.
+    other numbers get ``decimals`` digits after the point: one number for the table, or one for each column. ``True`` and
+    ``False`` become yes and no, and everything else is shown as ``str`` writes it. A column of numbers is set to the
+    right.
 
     >>> show_table([("dense", 4608, 8.0), ("split", 656, 1.125)], ["layer", "weights", "per output"], decimals=2)
     layer  weights  per output
@@ -54,14 +55,18 @@ def show_table(rows: Iterable[Sequence[Any]], columns: Sequence[str], decimals: 
     split      656        1.12
 
     Raises:
-        ValueError: if a row has not as many values as there are columns, or ``decimals`` is negative.
+        ValueError: if a row or ``decimals`` has not one value for each column, or a number of digits is negative.
     """
-    integer("decimals", decimals, smallest=0)
+    digits = list(decimals) if isinstance(decimals, Sequence) else [decimals] * len(columns)
+    for number in digits:
+        integer("decimals", number, smallest=0)
+    if len(digits) != len(columns):
+        raise ValueError(f"decimals has {len(digits)} numbers for {len(columns)} columns: {decimals}")
     rows = [tuple(map(_plain, row)) for row in rows]
     for row in rows:
         if len(row) != len(columns):
             raise ValueError(f"a row has {len(row)} values for {len(columns)} columns: {row}")
-    lines = [list(columns), *([_written(value, decimals) for value in row] for row in rows)]
+    lines = [list(columns), *([_written(*pair) for pair in zip(row, digits, strict=True)] for row in rows)]
     right = [bool(rows) and all(_is_number(row[place]) for row in rows) for place in range(len(columns))]
     return Table(lines, right)
 

@@ -57,3 +57,13 @@ def test_a_row_of_another_length_is_refused_by_name(row, words):
 def test_decimals_must_count_digits(decimals):
     with pytest.raises((TypeError, ValueError), match="decimals="):
         show_table([(1.0,)], ["a"], decimals)
+
+
+def test_each_column_may_have_digits_of_its_own():
+    rows = [("α = 1", 568.74, 17.7, 4.41), ("α = 0.5", 149.5, 6.2, 12.6)]
+    shown = cells(show_table(rows, ["network", "million MACs", "ms", "times"], decimals=[0, 0, 1, 2]))
+    assert shown[1:] == [["α = 1", "569", "17.7", "4.41"], ["α = 0.5", "150", "6.2", "12.60"]]
+    with pytest.raises(ValueError, match="decimals has 1 numbers for 2 columns"):
+        show_table([(1.0, 2.0)], ["a", "b"], decimals=[1])
+    with pytest.raises(ValueError, match="decimals=-1"):
+        show_table([(1.0, 2.0)], ["a", "b"], decimals=[1, -1])
