@@ -45,9 +45,9 @@ def show_table(rows: Iterable[Sequence[Any]], columns: Sequence[str], decimals: 
     """Show rows of values under the names of their columns.
 
     Values may be Python's, NumPy's or tensors of one number. Whole numbers get commas, fractions stay exact,
-    other numbers get ``decimals`` digits after the point: one number for the table, or one for each column. ``True`` and
-    ``False`` become yes and no, and everything else is shown as ``str`` writes it. A column of numbers is set to the
-    right.
+    other numbers get ``decimals`` digits after the point: so many in the table, or in each of its columns. ``True``
+    and ``False`` become yes and no, and everything else is shown as ``str`` writes it. A column of numbers is set to
+    the right.
 
     >>> show_table([("dense", 4608, 8.0), ("split", 656, 1.125)], ["layer", "weights", "per output"], decimals=2)
     layer  weights  per output
