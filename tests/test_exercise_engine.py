@@ -830,7 +830,7 @@ def test_a_notebook_goes_on_after_every_hostile_answer():
         "check(exercises.ch02.conv2d_macs.reference)",
     ]
     notebook = new_notebook(cells=[new_code_cell(cell) for cell in cells])
-    NotebookClient(notebook, timeout=60, kernel_name="python3", coalesce_streams=True).execute()
+    NotebookClient(notebook, timeout=600, kernel_name="python3", coalesce_streams=True).execute()
     said = ["".join(output.text for output in cell.outputs) for cell in notebook.cells]
     assert said[3].startswith("Timed out")
     assert "SystemExit: gone" in said[5]

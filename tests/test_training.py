@@ -371,7 +371,7 @@ def torchrun(*options):
 
 def assert_two_processes_train_one_network(*started):
     try:
-        told = [each.communicate(timeout=300) for each in started]
+        told = [each.communicate(timeout=900) for each in started]
     finally:
         for each in started:
             each.kill()

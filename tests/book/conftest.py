@@ -28,6 +28,21 @@ FLAGS = [
 ]
 
 
+PATIENCE = 300_000  # milliseconds for what a machine does in one, when it has nothing else to do
+
+
+def patient(new_context):
+    """Contexts whose pages wait as long as a busy machine needs: a test that fails has failed for another reason."""
+
+    @functools.wraps(new_context)
+    def made(**options):
+        context = new_context(**options)
+        context.set_default_timeout(PATIENCE)
+        return context
+
+    return made
+
+
 @pytest.fixture(scope="session")
 def site() -> Path:
     """The folder of the built HTML."""
@@ -72,6 +87,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
+        running.new_context = patient(running.new_context)
         yield running
         running.close()

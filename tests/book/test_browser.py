@@ -51,6 +51,9 @@ UNMARKED = """() => [...document.querySelectorAll("article *")].filter((element)
     const marked = "scrolls" in element.dataset && element.tabIndex === 0 && element.ariaLabel;
     return !marked || !getComputedStyle(element).backgroundImage.includes("linear-gradient");
 }).map((element) => element.outerHTML.slice(0, 120))"""
+# The theme and the book wait a third of a second after a change of size. A page's timers end in their order, on any
+# machine: those that the change has started end before this one.
+SETTLED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 400)))"
 WORDS = """() => {
     const article = (document.querySelector("article") ?? document.querySelector("main")).cloneNode(true);
     for (const element of article.querySelectorAll("pre, code, script, style, math")) element.remove();
@@ -106,7 +109,7 @@ def visit(browser, server, site):
             page.evaluate(DROP_LOOK_ALIKES, ["pre span, dt span", True])
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 800})
-                page.wait_for_timeout(400)  # the theme waits for the size to settle
+                page.evaluate(SETTLED)
                 seen.overflow[width] = page.evaluate(WIDEST)
                 seen.unmarked[width] = page.evaluate(UNMARKED)
                 if width != 320:  # laid out as at 375

@@ -106,7 +106,7 @@ def run_alone(python, notebook, address, repository, folder):
     (folder / notebook.name).write_bytes(notebook.read_bytes())
     code = (
         "import sys, nbformat; from nbclient import NotebookClient;"
-        "NotebookClient(nbformat.read(sys.argv[1], 4), timeout=300).execute()"
+        "NotebookClient(nbformat.read(sys.argv[1], 4), timeout=600).execute()"
     )
     environment = os.environ | {
         "GIT_CONFIG_COUNT": "1",

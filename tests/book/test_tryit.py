@@ -12,7 +12,7 @@ import pytest
 import tryit
 from bs4 import BeautifulSoup
 from contents import ROOT, chapters
-from test_browser import AXE, THEMES, WIDEST, WIDTHS
+from test_browser import AXE, SETTLED, THEMES, WIDEST, WIDTHS
 
 from mobilenet_edu.exercises import chapters as exercise_chapters
 from mobilenet_edu.exercises import exercises_of
@@ -270,7 +270,7 @@ class TestAReader:
             page.evaluate(AXE)
             for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 800})
-                page.wait_for_timeout(400)
+                page.evaluate(SETTLED)
                 assert page.evaluate(WIDEST) == []
                 for theme in THEMES:
                     page.emulate_media(color_scheme=theme)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,17 @@ def why_no_sandbox() -> str:
 needs_sandbox = pytest.mark.skipif(bool(why := why_no_sandbox()), reason=why)
 
 
+@cache
+def _solution(assignment: str) -> str:
+    return json.dumps(solution_notebook(ASSIGNMENTS[assignment](SEED)))
+
+
 def solved(assignment: str = "costs", extra: str = "", **answers: str | None) -> dict:
     """A notebook with every answer right but those given: another source, or None for a deleted cell.
 
     ``extra`` is a cell before all others.
     """
-    notebook = json.loads(json.dumps(solution_notebook(ASSIGNMENTS[assignment](SEED))))
+    notebook = json.loads(_solution(assignment))
     cells = [code(extra)] if extra else []
     for cell in notebook["cells"]:
         problem = cell["metadata"].get("instructor", {}).get("problem")

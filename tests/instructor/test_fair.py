@@ -188,7 +188,7 @@ def test_what_passes_every_check_gets_every_point(graded, name):
 def test_they_do_pass_in_a_notebook(name):
     """So it is not the grader that is generous."""
     notebook = nbformat.from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, **PASSES[name]})
-    NotebookClient(notebook, timeout=120, allow_errors=True, resources={"metadata": {"path": str(ROOT)}}).execute()
+    NotebookClient(notebook, timeout=600, allow_errors=True, resources={"metadata": {"path": str(ROOT)}}).execute()
     printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
     assert printed.count("right for this example") == 10
 

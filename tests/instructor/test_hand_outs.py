@@ -47,7 +47,7 @@ def test_the_solutions_pass_their_own_checks(name, capsys):
 
 def test_the_hand_out_runs_in_a_notebook_set_up_cell_and_all():
     notebook = student_notebook(ASSIGNMENTS["costs"](SEED))
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(ROOT)}}).execute()
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(ROOT)}}).execute()
     outputs = [cell.outputs[0].text for cell in notebook.cells if cell.get("outputs")]
     assert len(outputs) == 5
 
