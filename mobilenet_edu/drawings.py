@@ -64,13 +64,13 @@ def states() -> tuple[Moment, ...]:
     (96, 32, 24)
     """
     start = Moment(
-        "standard", 0, (), f"One kernel per output, {M} channels thick, as the image is. Play, or go step by step."
+        "standard", 0, (), f"One filter per output, {M} kernels thick, as the image is. Play, or go step by step."
     )
     moments = [start]
     for key, lit, factors in _thick():
         done = moments[-1].standard + len(factors)
         moments.append(Moment("standard", key[0], lit, _sentence("Output", key, factors), standard=done))
-    says = f"It falls apart: one thin filter per channel, and a column of {M} numbers per output that mixes."
+    says = f"It is split: one thin filter per channel, and {M} numbers per output that mix the filtered maps."
     moments.append(replace(moments[-1], stage="split", lit=(), says=says))
     for key, lit, factors in _thin():
         done = moments[-1].depthwise + len(factors)
@@ -85,7 +85,7 @@ def states() -> tuple[Moment, ...]:
 def _summary(last: Moment) -> str:
     both = last.depthwise + last.pointwise
     split = f"{last.depthwise} + {last.pointwise} = {both}"
-    return f"The same outputs: {last.standard} multiplications as one thick kernel, {split} when it is split."
+    return f"The same outputs, since these filters can be split: {last.standard} multiplications before, {split} after."
 
 
 Step = tuple[tuple[int, int, int], tuple[str, ...], list[tuple[int, int]]]  # where, what is lit, what is multiplied
@@ -144,7 +144,7 @@ def _number(value: int) -> str:
 # The picture, in units of the SVG's viewBox.
 WIDTH, HEIGHT, CELL = 480, 372, 30
 LEFT = {"channel": 8, "kernel": 144, "filter": 122, "map": 214, "matrix": 304, "output": 408}
-TOP = {"channel": (30, 158), "filter": (45, 173), "map": (45, 173), "kernel": (86, 146), "output": (30, 122, 214)}
+TOP = {"channel": (30, 158), "filter": (45, 173), "map": (45, 173), "kernel": (82, 150), "output": (30, 122, 214)}
 BARS = {"standard": 312, "split": 350}
 
 
@@ -152,7 +152,7 @@ class Splitting:
     """A convolution that splits into a depthwise and a pointwise part, for a notebook or a page to show.
 
     >>> Splitting()
-    The same outputs: 96 multiplications as one thick kernel, 32 + 24 = 56 when it is split.
+    The same outputs, since these filters can be split: 96 multiplications before, 32 + 24 = 56 after.
     """
 
     def __init__(self) -> None:
@@ -187,8 +187,8 @@ class Splitting:
 
     def _alt(self) -> str:
         return (
-            f"An image of {M} channels, each 3 by 3. Standard: a kernel as thick as the image slides over it, one "
-            f"kernel per output. Split: one 2 by 2 filter per channel makes a map of it, and a column per output mixes "
+            f"An image of {M} channels, each 3 by 3. Standard: a filter as thick as the image slides over it, one "
+            f"filter per output. Split: one 2 by 2 filter per channel makes a map of it, and a row per output mixes "
             f"the maps at each pixel. {self!r}"
         )
 
@@ -200,7 +200,7 @@ def _colors() -> str:
 def _headings() -> Iterator[str]:
     for name, text, middle, stage in (
         ("channel", "image", 45, ""),
-        ("kernel", "kernel, 2 thick", 30, "standard"),
+        ("kernel", "filter, 2 thick", 30, "standard"),
         ("filter", "filters", 30, "split"),
         ("map", "maps", 30, "split"),
         ("matrix", "mix", 30, "split"),
@@ -224,7 +224,8 @@ def _grids(moments: tuple[Moment, ...]) -> Iterator[str]:
             for m in range(M)
         )
         x, y = LEFT["kernel"] - 4, TOP["kernel"][0] - 4
-        slab = f'<rect class="slab" x="{x}" y="{y}" width="{K * CELL + 8}" height="{M * K * CELL + 8}" rx="6"/>'
+        height = TOP["kernel"][-1] + K * CELL + 4 - y
+        slab = f'<rect class="slab" x="{x}" y="{y}" width="{K * CELL + 8}" height="{height}" rx="6"/>'
         yield f'<g class="standard kernel" data-kernel="{n}">{slab}{slices}</g>'
     maps = {key: _total(factors) for key, _, factors in _thin()}
     outputs = {key: _total(factors) for key, _, factors in _mixing()}

@@ -240,7 +240,9 @@ def network(
 
 
 def to_scale(width_multiplier: float = 1.0, resolution: int = 224, num_classes: int = 1000, layer: int = 1) -> Explorer:
-    """MobileNet V1 drawn to scale: each map as high as it is, and as wide as it has channels; and one of its layers.
+    """MobileNet V1 drawn to scale: each map as high as it is, and the wider the more channels it has; and one layer.
+
+    A map has a width of at least three units, so that each can be touched.
 
     ``layer`` counts from 1, the stem, to 28, the classifier.
 
@@ -387,7 +389,7 @@ def two_slopes(filter: Sequence[float] = SLOPES["x"], weights: Sequence[float] =
         columns=(),
         rows=(),
         results=results,
-        note="w1 times the filter shall be the first kernel, and w2 times the same filter the second.",
+        note="Aim: w1 times the filter is the slope in x, and w2 times the same filter is the slope in y.",
         picture=_slopes_picture(made, results),
         table={"slopes": SLOPES, "nearest": NEAREST, "colours": CHANNEL_COLORS},
     )
@@ -472,6 +474,7 @@ def _layer_picture(out_channels: int, kernel_size: int, costs: Mapping[str, Cost
     x, y = _on_curve(out_channels, kernel_size)
     limit = _on_curve(math.inf, kernel_size)[1]
     left, right, top, bottom = AXES
+    middle = (top + bottom) // 2
     shapes = {
         "standard": {"x": 20, "width": round(standard * scale, 1)},
         "depthwise": {"x": 20, "width": round(depthwise * scale, 1)},
@@ -487,9 +490,10 @@ def _layer_picture(out_channels: int, kernel_size: int, costs: Mapping[str, Cost
     template = (
         f'<text x="20" y="16">standard</text><text x="20" y="56">depthwise + pointwise</text>{bars}'
         f'<text x="{left}" y="{top - 10}">separable layer\'s share of the standard layer\'s MACs</text>'
-        f'<path class="axes" d="M{left} {top}V{bottom}H{right}"/><path class="curve" {{curve}}/>'
+        f'<path class="axes" d="M{left} {top}V{bottom}H{right}M{left - 3} {middle}h6"/><path class="curve" {{curve}}/>'
         f'<line class="limit" x1="{left}" x2="{right}" {{limit}}/><circle r="7" {{dot}}/>'
-        f'<text class="end" x="{left - 6}" y="{top + 5}">1</text><text class="end" x="{left - 6}" y="{bottom}">0</text>'
+        f'<text class="end" x="{left - 6}" y="{top + 5}">2</text><text class="end" x="{left - 6}" y="{bottom}">0</text>'
+        f'<text class="end" x="{left - 6}" y="{middle + 5}">1</text>'
         f'<text x="{left}" y="{bottom + 16}">1</text><text class="end" x="{right}" y="{bottom + 16}">2048</text>'
         f'<text class="middle" x="255" y="{bottom + 16}">out_channels (N), doubling</text>'
     )
@@ -503,9 +507,9 @@ def _layer_picture(out_channels: int, kernel_size: int, costs: Mapping[str, Cost
 
 def _on_curve(out_channels: float, kernel_size: int) -> tuple[float, float]:
     left, right, top, bottom = AXES
-    share = min(1, 1 / out_channels + 1 / kernel_size**2)
+    share = 1 / out_channels + 1 / kernel_size**2
     x = left + (right - left) * math.log2(min(out_channels, 2048)) / 11
-    return round(x, 1), round(bottom - (bottom - top) * share, 1)
+    return round(x, 1), round(bottom - (bottom - top) * share / 2, 1)
 
 
 def _curve(kernel_size: int) -> str:

@@ -65,8 +65,14 @@ def test_the_bars_of_a_layer_are_as_long_as_its_macs():
     both = shapes["depthwise"]["width"] + shapes["pointwise"]["width"]
     assert both / shapes["standard"]["width"] == pytest.approx(float(ratio), abs=1e-3)
     left, right, top, bottom = explorers.AXES
-    assert (bottom - shapes["dot"]["cy"]) / (bottom - top) == pytest.approx(float(ratio), abs=1e-3)
+    assert 2 * (bottom - shapes["dot"]["cy"]) / (bottom - top) == pytest.approx(float(ratio), abs=2e-3)  # from 0 to 2
     assert (shapes["dot"]["cx"] - left) / (right - left) == pytest.approx(7 / 11, abs=1e-3)  # 128 is 2 to the 7th
+
+
+def test_the_curve_shows_where_splitting_costs_more():
+    *_, top, bottom = explorers.AXES
+    one, worst = (explorers.separable_layer(64, 1, side, 28).picture.shapes["dot"]["cy"] for side in (3, 1))
+    assert top == worst < one < (top + bottom) / 2  # 2 times the MACs at the top, and 10/9 above the middle
 
 
 def test_the_roof_is_that_of_timing():

@@ -17,7 +17,7 @@
   const [BAR, LEFT, RIGHT, TOP, BOTTOM, FLOOR, PIXEL] = [440, 40, 470, 118, 218, 236, 0.8];
   const onCurve = (N, K) => ({
     cx: round(LEFT + ((RIGHT - LEFT) * Math.log2(Math.min(N, 2048))) / 11),
-    cy: round(BOTTOM - (BOTTOM - TOP) * Math.min(1, 1 / N + 1 / K ** 2)),
+    cy: round(BOTTOM - ((BOTTOM - TOP) * (1 / N + 1 / K ** 2)) / 2),
   });
 
   // Every layer with weights, from the table and the three choices.
