@@ -339,7 +339,8 @@ def _sides(side_of):
     task="""Return two shapes of an `nn.Conv2d`, as a pair of tuples: that of its weight, then that of its output. The
 input's shape is `(batch, channels, height, width)`; the kernel is square.""",
     hints=(
-        "How many kernels does the layer hold, and in how many stacks? And what is one output map for?",
+        "How many kernels does the layer hold, and in how many stacks? Which numbers of the output's shape come "
+        "from the layer, and which from the input?",
         "The weight is (output channels, input channels, kernel, kernel). The output keeps the batch, has the output "
         "channels, and each side follows the size formula.",
         "Take the input apart: `batch, in_channels, height, width = input_shape`.",
@@ -482,7 +483,7 @@ def _by_definition(images, weight):
     minutes=8,
     imports="import torch.nn.functional as F",
     task="""An old textbook gives you kernels for a *true* convolution, which turns the kernel by half a turn before
-it slides. Compute it with `F.conv2d`. The images are `(B, M, H, W)`, the kernels `(N, M, K, K)`; no stride, no
+it slides. Compute it with `F.conv2d`. The images are `(B, M, H, W)`, the kernels `(N, M, K, K)`; stride 1, no
 padding.""",
     hints=(
         "What must you hand to a function that does not turn the kernel, so that the kernel is turned?",
@@ -630,8 +631,8 @@ edges of the map.""",
     hints=(
         "One 3×3 layer sees 3 pixels per side; two of them see 5. What does a stride in the first layer change for the "
         "second?",
-        "A layer adds `kernel - 1` of *its own* input pixels. Each of those is as far from the next, counted in pixels "
-        "of the image, as the product of all strides before it.",
+        "A layer adds `kernel - 1` of *its own* input pixels. Two neighbours among them lie as many image pixels "
+        "apart as the product of all strides before this layer.",
         "Before the first layer, a pixel sees itself: `field, step = 1, 1`.",
     ),
     cases=((((3, 1),),), (((3, 1), (3, 1)),), (((3, 2), (3, 1)),), (((3, 2), (3, 1), (3, 2), (3, 1)),)),
@@ -728,7 +729,7 @@ difference all the same?""",
         goal=5,
         minutes=10,
         task="""A maker of doorbells has a trained network that recognises parcels well and runs four times too
-slowly. Name for each of the five ways what the maker would do, and one thing that must be available for it: the
+slowly. For each of the five ways, name what the maker would do and one thing that it needs: the
 training data, time to train, special hardware, a trained network. Which would you try first, and why?""",
         good_answer="""A good answer has one line for each way and names what it needs:
 
