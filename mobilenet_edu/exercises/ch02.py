@@ -125,7 +125,7 @@ _NETWORK = mobilenet_v1().cost
 (10⁹) of floating-point operations per second. Fill the gap, so that the function returns the milliseconds that one
 picture takes at the very least, as a float.""",
     hints=(
-        "How many floating-point operations is one multiply-accumulate? Only like can be divided by like.",
+        "How many floating-point operations is one multiply-accumulate? Divide operations by operations per second.",
         "Time is operations divided by operations per second, and a second has a thousand milliseconds.",
         "The gap is the number of floating-point operations, an amount and not a rate.",
     ),
@@ -429,7 +429,7 @@ def _right_macs(weights, filters, pixels, pictures, bias):
     minutes=10,
     task="""A colleague ran a standard convolution once and wrote down two shapes: that of its weight, `(out_channels,
 in_channels, kernel height, kernel width)`, and that of its output, `(batch, out_channels, height, width)`. Return
-what belongs on the layer's data sheet: the pair (parameters, MACs).""",
+what belongs on the layer's data sheet: the pair (parameters, MACs). `bias` says whether the layer has one.""",
     hints=(
         "Which of the numbers describe the layer, and which only how the colleague happened to run it?",
         "Parameters are the weights and one bias for each output map. MACs are the weights times the pixels of *one* "
@@ -586,7 +586,7 @@ def _layer_macs(side, M, N, K, stride):
     unit="pixels",
     task="""A client's chip can spend `budget` MACs on the first layer of a network. The layer has square kernels with
 an odd side, padding `kernel_size // 2` and the given stride. Return the side of the largest *square* picture that
-stays within the budget, or 0 if none does.""",
+stays within the budget, or 0 if not even one pixel fits.""",
     hints=(
         "You can compute the cost for any side. Which sides are worth trying?",
         "The cost is kernel² × input channels × output channels × output side², and it never falls as the picture "
@@ -721,7 +721,7 @@ def _ranked(layers):
     goal=5,
     level=4,
     minutes=10,
-    task="""One client's network is too large to download, another's is too slow, and both have the same network. Each
+    task="""Two clients use the same network. For one it is too large to download, for the other too slow. Each
 layer is `(in_channels, out_channels, kernel_size, output_size)`, with square kernels and maps and no bias. Return two
 positions in the list, counted from 0: that of the layer with the most weights, and that of the layer with the most
 MACs. Where two layers tie, the earlier one counts.""",
@@ -822,12 +822,12 @@ ESSAYS = (
         title="Halve the map, double the channels",
         goal=2,
         minutes=10,
-        task="""A layer maps $C$ channels to $C$ channels on a map of $S \\times S$ pixels, with a kernel of side $K$,
+        task="""A layer maps $C$ channels to $C$ channels on a map of $I \\times I$ pixels, with a kernel of side $K$,
 stride 1 and padding that keeps the size. The next stage of the network halves the side of the map and doubles the
 channels. Derive what happens to the layer's MACs, to its weights, and to the number of values that it writes. Why do
 so many networks do it?""",
-        good_answer="""The MACs are $K^2 C^2 S^2$. With $2C$ and $S/2$ they become $K^2 \\cdot 4C^2 \\cdot S^2/4$: the
-same. The weights $K^2 C^2$ become four times as many. The values written, $C S^2$, become half as many.
+        good_answer="""The MACs are $K^2 C^2 I^2$. With $2C$ and $I/2$ they become $K^2 \\cdot 4C^2 \\cdot I^2/4$: the
+same. The weights $K^2 C^2$ become four times as many. The values written, $C I^2$, become half as many.
 
 A good answer then says why that is wanted: the work stays evenly spread over the stages, so none of them holds the
 others up; the maps need less memory as the network gets deeper; and there are more channels where fewer places are
