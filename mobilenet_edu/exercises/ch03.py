@@ -422,7 +422,7 @@ def _pair(*case):
     minutes=12,
     task="""Return an `nn.Module` that is a depthwise separable layer: two convolutions with nothing between them and no
 biases. It gives each channel `multiplier` filters of an odd `kernel_size`, padded so that stride 1 keeps the size. The
-stride belongs to the filters.""",
+depthwise convolution gets the stride.""",
     hints=(
         "Two convolutions, one after the other: which of them looks at neighbours, and which mixes channels?",
         "Depthwise: M → d · M channels in M groups, with stride and padding K // 2. Pointwise: d · M → N, kernel 1.",
@@ -746,7 +746,7 @@ ESSAYS = (
         title="The other order",
         goal=3,
         minutes=15,
-        task="""Turn the pair round: first a pointwise layer from M to N channels, then a depthwise layer on these N,
+        task="""Swap the two layers: first a pointwise layer from M to N channels, then a depthwise layer on these N,
 with nothing between. Derive the one dense kernel that it stands for. Which matrices have rank 1 now? Can this order
 give both slopes of one channel? And what can it not do that the usual order can?""",
         good_answer=r"""- Writes the output as $y_n = f_n * \sum_m P_{nm} x_m$, so that $k_{nm} = P_{nm} f_n$.
@@ -757,7 +757,7 @@ give both slopes of one channel? And what can it not do that the usual order can
 - Notes, for full marks, that filtering now runs on N channels instead of M: the cost changes when they differ.""",
     ),
     Essay(
-        title="How a network gets by",
+        title="How a network copes",
         goal=4,
         minutes=10,
         task="""A network of separable layers, each with one filter per channel, needs both slopes of its first input
