@@ -30,8 +30,8 @@ def _ratio_of_costs(out_channels, kernel_height, kernel_width):
     level=1,
     minutes=5,
     task="""The function below returns the cost of a separable layer over that of the standard one, as an exact
-`Fraction`, for kernels that need not be square. It is complete. Run it for `(512, 3, 3)` and for `(64, 3, 3)`, and
-look at the denominators before and after they are shortened. Then replace `Fraction(1, taps)` by `Fraction(1, 9)`:
+`Fraction`, for kernels that need not be square. It is complete. Run it for `(512, 3, 3)` and for `(64, 3, 3)`.
+Then replace `Fraction(1, taps)` by `Fraction(1, 9)`:
 for which kernels does the check notice?""",
     hints=(
         "What does the depthwise step do once instead of N times? What does the pointwise step do once instead of at "
@@ -141,9 +141,9 @@ def _border(factor: int, taps: int) -> Fraction:
     level=2,
     minutes=10,
     unit="output channels",
-    task="""Somebody promises that splitting a layer makes it at least `factor` times cheaper, a whole number. Its
-kernel has `taps` taps (9 for a 3×3 one). Complete the function: the smallest number of output channels for which the
-promise holds, or `None` if no number of channels is enough.""",
+    task="""Somebody promises that splitting a layer makes it at least `factor` times cheaper. `factor` is a whole
+number. Its kernel has `taps` taps (9 for a 3×3 one). Fill the two gaps: the function returns the smallest number of
+output channels for which the promise holds, or `None` if no number of channels is enough.""",
     hints=(
         "Solve the inequality as the text did for 8 and 9 taps. When is it impossible?",
         r"$N t / (N + t) \ge f \Leftrightarrow N (t - f) \ge f t$, with $t$ taps and factor $f$.",
@@ -382,8 +382,8 @@ def _stride_in_pointwise(M: int, N: int, K: int, size: int, stride: int) -> int:
     level=4,
     minutes=15,
     task="""A client has read "8 to 9 times cheaper" and sends a network of standard layers: a list of `(in_channels,
-out_channels, kernel_size, input_size, stride)`, square kernels with padding `kernel_size // 2`, square maps. Split
-exactly those layers for which it saves MACs. How many times fewer MACs does the whole network then need? Return a
+out_channels, kernel_size, input_size, stride)`, square kernels with padding `kernel_size // 2`, square maps. Split a
+layer only if that saves MACs. How many times fewer MACs does the whole network then need? Return a
 `Fraction`: before over after.""",
     hints=(
         "A network's saving is no average of its layers' savings: an expensive layer weighs more. Which sums do you "
@@ -521,8 +521,8 @@ dimensions?""",
         goal=3,
         minutes=10,
         task="""A colleague writes in a report: "Because depthwise separable convolutions are 8 to 9 times faster, our
-new network needs an eighth of the memory." Find everything that the sentence takes for granted, and write one that is
-true and still useful.""",
+new network needs an eighth of the memory." Find every assumption of the sentence that need not be true, and write one
+that is true and still useful.""",
         good_answer=r"""- The factor counts MACs, not time; time has to be measured.
 - 8 to 9 holds for 3×3 kernels and at least 72 output channels; other kernels and narrow layers have other factors.
 - A network saves less than its split layers, because some of its layers are not split: 8.56 times for MobileNet V1.
