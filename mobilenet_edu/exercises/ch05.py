@@ -33,8 +33,8 @@ def _params(M, N, bias, *, filters=None, norm=2):
     level=1,
     minutes=5,
     unit="parameters",
-    task="""This function is finished. Run it, then try three things. Print it for 512 channels in and out, with and
-without biases. Find the term that makes nearly all of the result. And say why the stride is not among its
+    task="""This function is finished. Run it, then try three things. Print its result for 512 channels in and out,
+with and without biases. Find the term that makes nearly all of the result. And say why the stride is not among its
 arguments.""",
     hints=(
         "Go through the six parts of the block one by one. Which of them have parameters at all?",
@@ -256,7 +256,7 @@ def _no_counterexample(answer, weights):
 
 
 @exercise(
-    title="Catch ReLU in the act",
+    title="Show that ReLU is not additive",
     goal=3,
     level=3,
     minutes=12,
@@ -629,7 +629,8 @@ def _parameters_without_gradient(model, image):
     task="""A client's network has more parameters than your calculation. The client fine-tunes it, so some layers
 are frozen (`requires_grad=False`) and get no gradient although every image passes through them. So look at what
 *runs*: return the names of the modules that hold parameters of their own and that a forward pass with `image` never
-calls, as a list in the order of `named_modules()`. Leave the network as it was.""",
+calls, as a list in the order of `named_modules()`. Afterwards the network must be in the same mode, with the same
+buffers and without your hooks.""",
     hints=(
         "PyTorch can call a function of yours each time a module runs. Look up `register_forward_hook`.",
         "idle = modules with parameters of their own − modules that ran. "
