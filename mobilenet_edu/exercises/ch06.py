@@ -32,9 +32,9 @@ def _table_params(rows, num_classes, *, norms=2, bias=1, stem=True, grows=True):
     minutes=6,
     unit="parameters",
     task="""This function is finished. It adds up the parameters of the network that a table of rows (output
-channels, stride) describes, behind the stem with 32 channels. Run it for `TABLE_1` with 1000 classes and find the
-chapter's number. Then run it with 120 classes, as for dogs. How many parameters does one class cost, and what
-happens when you change a stride?""",
+channels, stride) describes: a stem with 32 channels, then the blocks of the table, then a classifier. Run it for
+`TABLE_1` with 1000 classes and find the chapter's number. Then run it with 120 classes,
+for example 120 breeds of dogs. How many parameters does one class cost, and what happens when you change a stride?""",
     hints=(
         "Follow the channels: what a block writes is what the next one reads.",
         "A block has 9M + 2M + MN + 2N parameters, the classifier one weight for each channel and class, and a bias.",
@@ -89,7 +89,7 @@ bias. With 120 classes {_table_params(TABLE_1, 120):,} are left. A stride change
 weights are used, not how many there are.""",
 )
 def table_params(rows, num_classes):
-    """Parameters behind a 32-channel stem, batch norm included."""
+    """Parameters of stem, blocks and classifier, batch norm included."""
     total = 3 * 3 * 3 * 32 + 2 * 32  # the stem: 3×3, from 3 colours
     channels = 32
     for out_channels, _ in rows:
@@ -235,7 +235,7 @@ def _depthwise_first(width_multiplier, resolution):
     minutes=10,
     task="""Return the kinds of layers of MobileNet V1 as a list of strings, from the most MACs to the fewest:
 `"standard"`, `"depthwise"`, `"pointwise"` and `"classifier"` (no pooling). The network is
-`mobilenet_v1(width_multiplier, resolution)`. Then try small images and thin networks: does the order stay?""",
+`mobilenet_v1(width_multiplier, resolution)`. Then try small images and thin networks: does the order stay the same?""",
     hints=(
         "The architecture can already add up costs by kind. What is left is to sort.",
         "`cost_by_kind()` is a dictionary from kinds to costs; `.macs` is what to sort by.",
@@ -796,8 +796,8 @@ ESSAYS = (
         title="The depthwise share",
         goal=3,
         minutes=15,
-        task="""Derive which share of one block's MACs the depthwise layer has, if the block has N output channels.
-For which N is it the larger part? Then explain why the share in the whole network, 3.1 %, is larger than the one in
+        task="""Derive the depthwise layer's share of one block's MACs, if the block has N output channels.
+For which N is it more than half? Then explain why the share in the whole network, 3.1 %, is larger than the one in
 the block with 512 channels.""",
         good_answer=f"""With P output positions the depthwise layer needs 9·M·P MACs and the pointwise layer M·N·P,
 so the share is $9 / (9 + N)$: M and P cancel. It is more than one half only if N < 9. At N = 512 it is {
