@@ -36,7 +36,8 @@ def _random_thin_layer(rng: Random) -> tuple:
     unit="MACs",
     task="""This function is complete. It gives the MACs of one depthwise separable 3×3 layer with stride 1, after a
 width multiplier has thinned it. Predict first: by which factor do the two lines `depthwise` and `pointwise` fall at
-α = 0.5? Then check it. Then break it: let only the output channels be thinned, check again, and read the answer.""",
+α = 0.5? Then check it. Then break it: let only the output channels be thinned, check again, and read what the check
+says.""",
     hints=(
         "Which channels does each of the two convolutions see, and how many of them are thinned?",
         "Depthwise: 9 · αM · D_F². Pointwise: αM · αN · D_F².",
@@ -679,10 +680,10 @@ def _random_limits(rng: Random) -> tuple:
     level=4,
     minutes=20,
     task="""A client builds a doorbell. Its chip manages `max_macs` MACs per picture, its flash memory holds
-`max_params` parameters (batch norm and the classifier's bias included), and its working memory takes a largest
-convolution output of `max_elements` numbers. Return the released network that you recommend, as `(width_multiplier,
-resolution)`: the most accurate one within all three limits. Return `None` if none fits. `released()` lists the sixteen,
-each with `.architecture`, `.width_multiplier`, `.resolution` and `.top1_percent`.""",
+`max_params` parameters (batch norm and the classifier's bias included), and its working memory has room for
+a convolution output of at most `max_elements` numbers. Return the released network that you recommend, as
+`(width_multiplier, resolution)`: the most accurate one within all three limits. Return `None` if none fits.
+`released()` lists the sixteen, each with `.architecture`, `.width_multiplier`, `.resolution` and `.top1_percent`.""",
     hints=(
         "First throw out every network that breaks a limit. Then take the most accurate of those that are left.",
         "`architecture.cost` has `.macs` and `.params`; the largest output is the maximum of "
@@ -811,8 +812,9 @@ ESSAYS = (
         title="How far the square is off",
         goal=2,
         minutes=15,
-        task=f"""The network costs $a \\alpha^2 + b \\alpha$ MACs. Derive how many times more that is than α² promises,
-as a formula in $r = b/a$ and α. What happens as α goes to 0? Below which α is the promise off by more than a tenth, if
+        task=f"""The network costs $a \\alpha^2 + b \\alpha$ MACs. Derive the factor between this cost and
+$\\alpha^2 (a + b)$, which the rule α² predicts, as a formula in $r = b/a$ and α. What happens as α goes to 0? Below
+which α is the prediction too low by more than 10 %, if
 $r = {_R:.3f}$? Then say in one sentence what the same argument gives for the weights.""",
         good_answer=f"""The promise is $(a + b) \\alpha^2$. Divide: $(a \\alpha^2 + b \\alpha) / ((a + b) \\alpha^2) =
 (1 + r/\\alpha) / (1 + r)$. This is 1 at α = 1 and grows without bound as α goes to 0: there the cost falls with α
