@@ -2,10 +2,13 @@
 
 Writes results/counters.json anew, and a table, results/compared_counters.csv: for each convention, of how many networks
 its counter printed a number, for how many of these the convention claims one, and how many of those are equal.
+Named counters run alone (``python experiments/compare_counters.py torchmeter xla``), with ``--stored`` none: the
+table is of all that is stored. What ran is kept if a later counter fails or the run is broken off.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import sys
@@ -56,7 +59,13 @@ def rows(stored: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    counters.collect(counters.COUNTERS, counters.RESULTS)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("counters", nargs="*", help="which to run; all, if none is named")
+    parser.add_argument("--stored", action="store_true", help="run none, and make the table of what is stored")
+    options = parser.parse_args()
+    if unknown := set(options.counters) - counters.COUNTERS.keys():
+        parser.error(f"no counter is called {', '.join(sorted(unknown))}; there are {', '.join(counters.COUNTERS)}")
+    failed = [] if options.stored else counters.collect(options.counters or counters.COUNTERS, counters.RESULTS)
     found = rows(json.loads(counters.RESULTS.read_text(encoding="utf-8")))
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, found[0], lineterminator="\n")
@@ -66,6 +75,8 @@ def main() -> None:
         print(*row.values())
     if wrong := [row["convention"] for row in found if row["equal"] < row["claimed"]]:
         sys.exit(f"not as the conventions say: {', '.join(wrong)}")
+    if failed:
+        sys.exit(f"these did not run: python {sys.argv[0]} {' '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import json
 import os
 import pickle
 import random
+import shutil
 import subprocess
 import sys
 import warnings
@@ -768,20 +769,36 @@ def folder(name: str) -> Path:
     place = FOLDERS / name
     packages = [*COUNTERS[name].packages.split(), "timm==1.0.31"]
     if not place.exists():
-        install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", place]
+        half = place.with_name(f"{name}.part")  # an installation that is broken off is begun again
+        shutil.rmtree(half, ignore_errors=True)
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", half]
         subprocess.run([*install, *packages], check=True)
+        half.rename(place)
     return place
 
 
-def collect(names: Iterable[str], path: Path) -> None:
-    """Runs these counters and puts what they print into a file, beside what others printed."""
+def collect(names: Iterable[str], path: Path) -> list[str]:
+    """Runs these counters and puts what each prints into a file, beside what others printed; returns those that fail.
+
+    The file is written after each counter, so that a run that is broken off keeps what it has.
+    """
     stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    for name in names:
-        environment = os.environ | {"PYTHONPATH": str(folder(name)), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-W", "ignore", __file__, "--only", name]
-        stored[name] = json.loads(subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE).stdout)
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(stored, separators=(",", ":")).replace('},"', '},\n"') + "\n", encoding="utf-8")
+    failed = []
+    for name in names:
+        print(f"{name} ...", file=sys.stderr)
+        command = [sys.executable, "-W", "ignore", __file__, "--only", name]
+        try:
+            environment = os.environ | {"PYTHONPATH": str(folder(name)), "OMP_NUM_THREADS": "1"}
+            ran = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE)
+        except subprocess.CalledProcessError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            failed.append(name)
+            continue
+        stored[name] = json.loads(ran.stdout)
+        text = json.dumps(stored, separators=(",", ":")).replace('},"', '},\n"')
+        path.write_text(text + "\n", encoding="utf-8")
+    return failed
 
 
 def main() -> None:
@@ -792,8 +809,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.only:
         sys.stdout.write(json.dumps(run(options.only)))
-    else:
-        collect(options.counters, options.output)
+    elif failed := collect(options.counters, options.output):
+        sys.exit(f"not run: {' '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -15,9 +15,10 @@ __all__ = ["Table", "show_table"]
 class Table:
     """A table that a notebook shows as HTML, and a terminal as text. ``show_table`` makes one."""
 
-    def __init__(self, lines: list[list[str]], right: list[bool]) -> None:
+    def __init__(self, lines: list[list[str]], right: list[bool], behind: str = "") -> None:
         self.lines = lines  # the first holds the columns' names
         self.right = right  # for each column, whether its cells end at the same place, as numbers should
+        self.behind = behind  # the line that a reader opens to see the table, if it is folded
 
     def __repr__(self) -> str:
         widths = [max(map(len, column)) for column in zip(*self.lines, strict=True)]
@@ -38,16 +39,19 @@ class Table:
 
         head, *body = self.lines
         body_rows = "".join(row(line, "td") for line in body)
-        return f"<table>\n<thead>\n{row(head, 'th')}</thead>\n<tbody>\n{body_rows}</tbody>\n</table>"
+        table = f"<table>\n<thead>\n{row(head, 'th')}</thead>\n<tbody>\n{body_rows}</tbody>\n</table>"
+        return f"<details><summary>{escape(self.behind)}</summary>\n{table}\n</details>" if self.behind else table
 
 
-def show_table(rows: Iterable[Sequence[Any]], columns: Sequence[str], decimals: int | Sequence[int] = 1) -> Table:
+def show_table(
+    rows: Iterable[Sequence[Any]], columns: Sequence[str], decimals: int | Sequence[int] = 1, behind: str = ""
+) -> Table:
     """Show rows of values under the names of their columns.
 
     Values may be Python's, NumPy's or tensors of one number. Whole numbers get commas, fractions stay exact,
     other numbers get ``decimals`` digits after the point: so many in the table, or in each of its columns. ``True``
     and ``False`` become yes and no, and everything else is shown as ``str`` writes it. A column of numbers is set to
-    the right.
+    the right. A long table can wait ``behind`` a line of text that a reader opens.
 
     >>> show_table([("dense", 4608, 8.0), ("split", 656, 1.125)], ["layer", "weights", "per output"], decimals=2)
     layer  weights  per output
@@ -68,7 +72,7 @@ def show_table(rows: Iterable[Sequence[Any]], columns: Sequence[str], decimals: 
             raise ValueError(f"a row has {len(row)} values for {len(columns)} columns: {row}")
     lines = [list(columns), *([_written(*pair) for pair in zip(row, digits, strict=True)] for row in rows)]
     right = [bool(rows) and all(_is_number(row[place]) for row in rows) for place in range(len(columns))]
-    return Table(lines, right)
+    return Table(lines, right, behind)
 
 
 def _plain(value: Any) -> Any:

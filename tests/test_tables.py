@@ -67,3 +67,12 @@ def test_each_column_may_have_digits_of_its_own():
         show_table([(1.0, 2.0)], ["a", "b"], decimals=[1])
     with pytest.raises(ValueError, match="decimals=-1"):
         show_table([(1.0, 2.0)], ["a", "b"], decimals=[1, -1])
+
+
+def test_a_long_table_waits_behind_a_line_that_a_reader_opens():
+    table = show_table([("conv", 864)], ["layer", "weights"], behind="All layers & their weights")
+    details = BeautifulSoup(table._repr_html_(), "html.parser").details
+    assert details.summary.get_text() == "All layers & their weights"
+    assert [cell.get_text() for cell in details.table.find_all("td")] == ["conv", "864"]
+    assert "details" not in show_table([("conv", 864)], ["layer", "weights"])._repr_html_()
+    assert repr(table) == repr(show_table([("conv", 864)], ["layer", "weights"]))

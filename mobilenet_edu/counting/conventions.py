@@ -58,7 +58,7 @@ class Convention:
         """The convention in words, without the ingredients that a network with ``of`` does not have."""
         parts = [
             INGREDIENTS[name] if factor == 1 else f"{factor} × {INGREDIENTS[name]}"
-            for name, factor in sorted(self.factors.items(), key=lambda item: item[1] < 0)
+            for name, factor in sorted(self.factors.items(), key=lambda item: (item[1] < 0, "macs" not in item[0]))
             if of[name]
         ]
         return " + ".join(parts).replace("+ -1 ×", "-").replace("+ -", "- ") or "nothing"
