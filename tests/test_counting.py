@@ -892,3 +892,18 @@ def test_networks_of_timm_count_as_in_pytorchs_own_counter(name, monkeypatch):
         size = next(int(row["size"]) for row in csv.DictReader(file) if row["network"] == name)
     row = compared("timm", name, size)
     assert (row["says"], row["count_cost"]) == ("equal", row["torch"] + row["attention"])
+
+
+class HalfStem(nn.Module):
+    """Its first layer is in half precision, its last is not."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 4, 3).half(), nn.Linear(4, 10)
+
+    def forward(self, images):
+        return self.head(self.stem(images).float().mean((2, 3)))
+
+
+def test_the_image_has_the_type_of_the_layer_that_meets_it():
+    assert count_cost(HalfStem(), (3, 6, 6)).macs == 27 * 4 * 16 + 40

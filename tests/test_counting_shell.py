@@ -135,6 +135,74 @@ def test_nothing_in_an_exported_file_is_unpickled(exported, tmp_path, capsys, mo
     assert whole[0] == 0
 
 
+def test_an_exported_file_has_the_rows_of_the_network_and_its_size(exported, tmp_path, capsys):
+    path, _ = exported
+    made = tmp_path / "made.py"
+    made.write_text("from mobilenet_edu.network import MobileNetV1\ndef network(): return MobileNetV1(10, 0.25)\n")
+    from_file = run(capsys, path, "--format", "csv")
+    assert from_file == run(capsys, f"{made}:network", "--size", 64, "--format", "csv")
+    assert len(from_file[1]) == 57  # 27 convolutions with their batch norms, the classifier, the head and the sum
+    for options in (("--size", 32), ("--channels", 1)):
+        status, _, error = run(capsys, path, *options)
+        assert (status, error.partition(": ")[2]) == (
+            1,
+            "the network was exported for 3×64×64 and has no other size\n",
+        )
+
+
+def test_who_explains_an_exported_file_is_told_what_to_bring(exported, capsys):
+    status, _, error = run(capsys, exported[0], "--explain", 1)
+    assert status == 1
+    assert "an export leaves only operations: give the model that was exported" in error
+
+
+UNUSUAL = """
+import torch
+from torch import nn
+
+class Attends(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 16, 4, 4))
+        self.attention = nn.MultiheadAttention(16, 4, batch_first=True)
+        self.head, self.spare = nn.Linear(16, 5), nn.Linear(3, 3)
+
+    def forward(self, x):
+        tokens = self.stem(x).flatten(2).mT
+        return {"logits": self.head(self.attention(tokens, tokens, tokens)[0].mean(1))}
+
+def scripted():
+    return torch.jit.script(nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU()))
+
+def partly():
+    return nn.Sequential(torch.jit.script(nn.Conv2d(3, 8, 1)), nn.Conv2d(8, 8, 1))
+"""
+
+
+def rows(capsys, file, name):
+    file.write_text(UNUSUAL, encoding="utf-8")
+    status, lines, _ = run(capsys, f"{file}:{name}", "--size", 16, "--format", "csv")
+    assert status == 0
+    return {row["layer"]: (row["kind"], int(row["parameters"]), int(row["MACs"])) for row in csv.DictReader(lines)}
+
+
+def test_a_layer_that_holds_others_and_multiplies_itself_has_a_row(file, capsys):
+    assert rows(capsys, file, "Attends") == {
+        "stem": ("ParametrizedConv2d", 16 * 48 + 16 + 16, 16 * 48 * 16),
+        "attention": ("MultiheadAttention", 4 * 16 * 16 + 4 * 16, 4 * 16 * 16 * 16 + 2 * 16 * 16 * 16),
+        "head": ("Linear", 85, 80),
+        "elsewhere": ("", 12, 0),  # of the layer that is never called
+        "sum": ("", 1973 + 12, 36944),
+    }
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # deprecated, and in use
+def test_what_scripts_do_is_elsewhere(file, capsys):
+    assert rows(capsys, file, "scripted") == {"elsewhere": ("", 32, 6144), "sum": ("", 32, 6144)}
+    found = rows(capsys, file, "partly")
+    assert (found["1"], found["elsewhere"]) == (("Conv2d", 72, 16384), ("", 32, 6144))
+
+
 WRONG = {
     "no-such:thing": "MODEL must be timm:NAME, FILE.py:FUNCTION or FILE.pt2",
     "missing.py:network": "there is no file missing.py",

@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import re
 import runpy
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +21,9 @@ import torch
 from torch import nn
 
 from mobilenet_edu.cost import Cost
-from mobilenet_edu.counting import CONVENTIONS, count_cost, explain, ingredients, nearest
-from mobilenet_edu.counting.exported import read_exported
-from mobilenet_edu.counting.running import run_once
+from mobilenet_edu.counting import CONVENTIONS, explain, ingredients, nearest
+from mobilenet_edu.counting.exported import Exported, Part, read_exported
+from mobilenet_edu.counting.macs import cost_by_module
 
 HEADERS = ("layer", "kind", "output", "parameters", "MACs")
 
@@ -40,16 +42,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command; what cannot be counted is one sentence on the standard error, and status 1."""
     parser = argparse.ArgumentParser("python -m mobilenet_edu.counting", description=__doc__)
     parser.add_argument("model", metavar="MODEL")
-    parser.add_argument("--size", type=int, nargs="+", default=[224], help="side, or height and width (224)")
-    parser.add_argument("--channels", type=int, default=3, help="channels of the image (3)")
+    parser.add_argument("--size", type=int, nargs="+", help="side, or height and width (224, or a file's own)")
+    parser.add_argument("--channels", type=int, help="channels of the image (3, or a file's own)")
     parser.add_argument("--explain", metavar="NUMBER", help="name the counters that print this number")
     parser.add_argument("--batch", type=int, default=1, help="the batch that the number is for (1)")
     parser.add_argument("--digits", type=int, help="how many leading digits of the number were printed")
     parser.add_argument("--format", choices=("text", "markdown", "csv"), default="text", help="of the table (text)")
     options = parser.parse_args(arguments)
     try:
-        size = input_size(options.size, options.channels)
         model = load(options.model)
+        size = input_size(model, options.size, options.channels)
         if options.explain is not None:
             print(*answers(model, size, number(options.explain), options.batch, options.digits), sep="\n")
         else:
@@ -60,10 +62,15 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def input_size(sides: list[int], channels: int) -> tuple[int, int, int]:
-    if len(sides) > 2:
+def input_size(model: nn.Module, sides: list[int] | None, channels: int | None) -> tuple[int, int, int]:
+    """The size that is asked for; an exported network has one of its own."""
+    if sides and len(sides) > 2:
         raise ValueError(f"--size takes a side, or a height and a width, not {len(sides)} numbers")
-    return channels, sides[0], sides[-1]
+    usual = model.input_size if isinstance(model, Exported) else (3, 224, 224)
+    size = (usual[0] if channels is None else channels, *((sides[0], sides[-1]) if sides else usual[1:]))
+    if isinstance(model, Exported) and size != usual:
+        raise ValueError(f"the network was exported for {'×'.join(map(str, usual))} and has no other size")
+    return size
 
 
 def number(text: str) -> float:
@@ -130,35 +137,56 @@ def table(model: nn.Module, size: tuple[int, int, int], form: str) -> str:
 
 
 def rows_of(model: nn.Module, size: tuple[int, int, int]) -> list[Row]:
-    total = count_cost(model, size)
-    layers = list(_layers(model, size))
-    rest = Cost(total.params - sum(row.parameters for row in layers), total.macs - sum(row.macs for row in layers))
+    """A row for each module that has parameters or MACs of its own, in the order in which they are first called."""
+    total, called = cost_by_module(model, size)
+    names = {module: _owner(name, module) for name, module in model.named_modules()}
+    macs: Counter[str] = Counter()
+    first: dict[str, nn.Module] = {}
+    for module, (own, _) in called.items():
+        macs[names[module]] += own
+        first.setdefault(names[module], module)
+    parameters = _parameters([*called, *names], names, macs, first)
+    if any(names.values()):
+        first.pop("", None)  # what a network does beside its layers is elsewhere
+    rows = [
+        Row(name, _kind(module), _sides(called[module].output), parameters[name], macs[name])
+        for name, module in first.items()
+        if parameters[name] or macs[name]
+    ]
+    rest = Cost(total.params - sum(row.parameters for row in rows), total.macs - sum(row.macs for row in rows))
     other = [Row("elsewhere", "", "", rest.params, rest.macs)] if rest.params or rest.macs else []
-    return [*layers, *other, Row("sum", "", "", total.params, total.macs)]
+    return [*rows, *other, Row("sum", "", "", total.params, total.macs)]
 
 
-def _layers(model: nn.Module, size: tuple[int, int, int]) -> Iterator[Row]:
-    """The innermost modules that have parameters, in the order in which they are first called."""
-    calls: dict[nn.Module, list[tuple[tuple, dict[str, Any], Any]]] = {}
-    names = {module: name for name, module in model.named_modules() if not any(module.children())}
+def _owner(name: str, module: nn.Module) -> str:
+    """A parametrized layer is one layer: ``conv`` for ``conv.parametrizations.weight.0``."""
+    name = module.path if isinstance(module, Part) else name
+    return re.split(r"(?:^|\.)parametrizations\.", name)[0]
 
-    def note(module: nn.Module, args: tuple, kwargs: dict[str, Any], output: Any) -> None:
-        calls.setdefault(module, []).append((args, kwargs, output))
 
-    hooks = [module.register_forward_hook(note, with_kwargs=True) for module in names if list(module.parameters())]
-    try:
-        run_once(model, size)
-    finally:
-        for hook in hooks:
-            hook.remove()
+def _parameters(
+    modules: Iterable[nn.Module], names: Mapping[nn.Module, str], macs: Mapping[str, int], called: Container[str]
+) -> Counter[str]:
+    """Parameters by row, each once; those of a module that is never called go to the one around it that uses them."""
     counted: set[nn.Parameter] = set()
-    for module, made in calls.items():
-        macs = sum(count_cost(module, input_data=kwargs or args).macs for args, kwargs, _ in made)
-        own = [parameter for parameter in module.parameters() if parameter not in counted]
+    amounts: Counter[str] = Counter()
+    for module in modules:
+        own = [each for each in module.parameters(recurse=False) if each not in counted]
         counted.update(own)
-        output = made[0][2]
-        shape = "×".join(map(str, output.shape[1:])) if isinstance(output, torch.Tensor) else ""
-        yield Row(names[module], type(module).__name__, shape, sum(each.numel() for each in own), macs)
+        if own:
+            name = names[module]
+            while name and not (name in called and (macs[name] or name == names[module])):
+                name = name.rpartition(".")[0]
+            amounts[name] += sum(each.numel() for each in own)
+    return amounts
+
+
+def _kind(module: nn.Module) -> str:
+    return module.kind if isinstance(module, Part) else type(module).__name__
+
+
+def _sides(output: Any) -> str:
+    return "×".join(map(str, output.shape[1:])) if isinstance(output, torch.Tensor) else ""
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -15,7 +17,7 @@ from zipfile import BadZipFile, ZipFile
 import torch
 from torch import nn
 
-__all__ = ["read_exported"]
+__all__ = ["Exported", "Part", "read_exported"]
 
 _LARGEST = 256 * 2**20  # of the JSON, in bytes
 _OPERATION = re.compile(r"torch\.ops\.aten\.(\w+)\.(\w+)")
@@ -23,7 +25,7 @@ _TYPES = {1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torc
 _TYPES |= {7: torch.float32, 8: torch.float64, 12: torch.bool, 13: torch.bfloat16}
 
 
-def read_exported(path: str | Path) -> nn.Module:
+def read_exported(path: str | Path) -> Exported:
     """The network in ``path`` as a module without numbers that `count_cost` can count.
 
     Raises:
@@ -39,24 +41,48 @@ def read_exported(path: str | Path) -> nn.Module:
             program = json.loads(archive.read(found[0]))
     except BadZipFile:
         raise ValueError(f"{path} must be a file that torch.export.save wrote; this is no archive") from None
-    return _Exported(program["graph_module"])
+    return Exported(program["graph_module"])
 
 
-class _Exported(nn.Module):
-    """Carries out the steps of a stored graph."""
+class Part(nn.Module):
+    """The steps of one layer, which the file knows by its name and kind.
+
+    Attributes:
+        path: the layer's name in the network that was exported, such as ``blocks.0.conv``.
+        kind: its class, such as ``Conv2d``.
+    """
+
+    def __init__(self, path: str, kind: str) -> None:
+        super().__init__()
+        self.path, self.kind = path, kind
+
+    def forward(self, steps: Iterable[dict[str, Any]], known: dict[str, torch.Tensor]) -> Any:
+        output: Any = None
+        for step in steps:
+            output = _carried_out(step, known)
+            known.update(_named(step["outputs"], output))
+        return output
+
+
+class Exported(nn.Module):
+    """Carries out the steps of a stored graph, each in the part of the network that it comes from."""
 
     def __init__(self, stored: dict[str, Any]) -> None:
         super().__init__()
         self.steps, self.sizes = stored["graph"]["nodes"], stored["graph"]["tensor_values"]
         self.images: list[str] = []
-        self.constants: list[str] = []
+        self.parts = nn.ModuleList()
+        self.by_path: dict[str, Part] = {}
+        for step in self.steps:
+            self.part(*_layer(step))
         for specification in stored["signature"]["input_specs"]:
             ((kind, value),) = specification.items()
             name = value["arg"]["as_tensor"]["name"] if kind == "user_input" else value["arg"]["name"]
             if kind == "user_input":
                 self.images.append(name)
             elif kind == "parameter":
-                self.register_parameter(name, nn.Parameter(self.tensor(name)))
+                part = self.part(value["parameter_name"].rpartition(".")[0], "")
+                part.register_parameter(name, nn.Parameter(self.tensor(name)))
             else:
                 self.register_buffer(name, self.tensor(name))
         if len(self.images) != 1:
@@ -74,21 +100,38 @@ class _Exported(nn.Module):
         type_ = _TYPES.get(stored["dtype"], torch.float32)
         return torch.empty([size["as_int"] for size in stored["sizes"]], dtype=type_, device="meta")
 
+    def part(self, path: str, kind: str) -> Part:
+        """The part of this name, which is made if there is none yet."""
+        if path not in self.by_path:
+            self.by_path[path] = Part(path, kind)
+            self.parts.append(self.by_path[path])
+        return self.by_path[path]
+
     def forward(self, image: torch.Tensor) -> Any:
-        known = {**dict(self.named_parameters()), **dict(self.named_buffers()), self.images[0]: image}
+        known = {name: value for part in self.parts for name, value in part.named_parameters()}
+        known |= {**dict(self.named_buffers()), self.images[0]: image}
         output: Any = None
-        for step in self.steps:
-            match = _OPERATION.fullmatch(step["target"])
-            if not match:
-                raise NotImplementedError(
-                    f"the exported model calls {step['target']}, which is no operation of PyTorch"
-                )
-            operation = getattr(getattr(torch.ops.aten, match[1]), match[2])
-            args = [_value(each["arg"], known) for each in step["inputs"] if each["kind"] == 1]
-            kwargs = {each["name"]: _value(each["arg"], known) for each in step["inputs"] if each["kind"] != 1}
-            output = operation(*args, **kwargs)
-            known.update(_named(step["outputs"], output))
+        for layer, steps in groupby(self.steps, _layer):
+            output = self.part(*layer)(steps, known)
         return output
+
+
+def _layer(step: dict[str, Any]) -> tuple[str, str]:
+    """The name and the kind of the innermost layer that a step comes from; they are written ``key,name,class;...``."""
+    stack = [each.split(",") for each in step.get("metadata", {}).get("nn_module_stack", "").split(";")]
+    layers = [each[1:] for each in stack if len(each) == 3 and "parametrizations." not in each[1]]
+    path, kind = layers[-1] if layers else ("", "")
+    return path, kind.rpartition(".")[2]
+
+
+def _carried_out(step: dict[str, Any], known: dict[str, torch.Tensor]) -> Any:
+    match = _OPERATION.fullmatch(step["target"])
+    if not match:
+        raise NotImplementedError(f"the exported model calls {step['target']}, which is no operation of PyTorch")
+    operation = getattr(getattr(torch.ops.aten, match[1]), match[2])
+    args = [_value(each["arg"], known) for each in step["inputs"] if each["kind"] == 1]
+    kwargs = {each["name"]: _value(each["arg"], known) for each in step["inputs"] if each["kind"] != 1}
+    return operation(*args, **kwargs)
 
 
 def _named(places: list[dict[str, Any]], output: Any) -> dict[str, torch.Tensor]:

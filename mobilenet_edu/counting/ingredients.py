@@ -247,6 +247,11 @@ class _Watch(TorchFunctionMode):
         return output
 
     def measured(self, func: Any, args: tuple, kwargs: dict[str, Any], output: Any, caller: FrameType) -> Amounts:
+        if isinstance(func, torch._ops.OpOverload):
+            raise NotImplementedError(
+                "explain needs the layers of a network, and an export leaves only operations: give the model that was "
+                "exported. count_cost counts exports too"
+            )
         name = getattr(func, "__name__", str(func))
         if name in _MOVES or name == "__get__":
             outputs = output if isinstance(output, (tuple, list)) else [output]

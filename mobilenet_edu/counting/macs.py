@@ -6,11 +6,12 @@ runs on tensors without memory, and only a model that asks for a value gets one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -69,13 +70,60 @@ def count_cost(model: nn.Module, input_size: tuple[int, int, int] | None = None,
         raise ValueError("give input_size=(channels, height, width), or input_data, what the model is called with")
     if input_data is None:
         check_size(input_size)
+    return _cost(state, _counted(model, state, input_size, input_data))
+
+
+def _cost(state: State, counter: _MacCounter) -> Cost:
     parameters = sum(parameter.numel() for parameter in [*state.parameters, *frozen_parameters(state)])
+    return Cost(parameters, counter.macs, counter.read, counter.written)
+
+
+def _counted(
+    model: nn.Module, state: State, input_size: Any, input_data: Any = None, running: Sequence[nn.Module] = ()
+) -> _MacCounter:
+    """The counter that has seen a pass: one on shapes, if they are enough."""
     for on_shapes in (True, False):
         args, kwargs = _arguments(state, input_size, input_data, on_shapes)
-        counter = _MacCounter(state, on_shapes)
+        counter = _MacCounter(state, on_shapes, running)
         if counter.sees(lambda: model(*args, **kwargs)):  # noqa: B023
-            return Cost(parameters, counter.macs, counter.read, counter.written)
+            return counter
     raise AssertionError("a pass with numbers returns or raises")
+
+
+class Called(NamedTuple):
+    """What a module did in a pass: the MACs that no module inside it did, and what it returned first."""
+
+    macs: int
+    output: Any
+
+
+def cost_by_module(model: nn.Module, input_size: tuple[int, int, int]) -> tuple[Cost, dict[nn.Module, Called]]:
+    """`count_cost`, and what each module had to do with it, in the order in which they are first called.
+
+    Nobody can watch TorchScript: what a script does counts for the module around it.
+    """
+    check(model, input_size)
+    state, running = State(model), []
+    outputs: dict[nn.Module, Any] = {}
+
+    def enter(module: nn.Module, _: Any) -> None:
+        outputs.setdefault(module, None)
+        running.append(module)
+
+    def leave(module: nn.Module, _: Any, output: Any) -> None:
+        running.pop()
+        outputs[module] = output if outputs[module] is None else outputs[module]
+
+    watched = [module for module in state.modules if not isinstance(module, torch.jit.ScriptModule)]
+    hooks = [module.register_forward_pre_hook(enter) for module in watched]
+    hooks += [module.register_forward_hook(leave, always_call=True) for module in watched]
+    try:
+        counter = _counted(model, state, input_size, running=running)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    called = {module: Called(counter.macs_of[module], output) for module, output in outputs.items()}
+    return _cost(state, counter), called
 
 
 @torch.inference_mode(False)
@@ -156,10 +204,12 @@ class _MacCounter(TorchDispatchMode):
     is computed from them alone becomes a shape too, unless it is small.
     """
 
-    def __init__(self, state: State, on_shapes: bool) -> None:
+    def __init__(self, state: State, on_shapes: bool, running: Sequence[nn.Module] = ()) -> None:
         super().__init__()
         self.state, self.on_shapes = state, on_shapes
         self.macs = self.read = self.written = 0
+        self.running = running  # the modules that are being called, if somebody keeps track of them
+        self.macs_of: Counter[nn.Module] = Counter()
         self.refused = ""
         self.rules: dict[int, tuple[Rule, ShapeRule]] = {}
         self.constants: dict[int, torch.UntypedStorage] = {}  # storages that do not depend on the input
@@ -263,6 +313,8 @@ class _MacCounter(TorchDispatchMode):
             self.refuse(f"{func} of sparse or nested tensors")
         for macs, factors, written in products:
             self.macs += macs
+            if self.running:
+                self.macs_of[self.running[-1]] += macs
             self.read += sum(f if isinstance(f, int) else f.numel() * self.is_input(f) for f in factors)
             self.written += written
 

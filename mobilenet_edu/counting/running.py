@@ -68,7 +68,8 @@ class State:
             module = waiting.pop()
             if id(module) not in found:
                 found[id(module)] = module
-                waiting.extend(child for child in module._modules.values() if child is not None)
+                children = [child for child in module._modules.values() if child is not None]
+                waiting.extend(reversed(children))  # so that the first layer, which meets the image, comes first
         self.modules: list[nn.Module] = list(found.values())
         self.parameters: list[nn.Parameter] = _different(module._parameters for module in self.modules)
         self.buffers: list[torch.Tensor] = _different(module._buffers for module in self.modules)
