@@ -20,10 +20,11 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from mobilenet_edu.exercises._mending import Slip, changed_solution, mended_in_one_place
-from mobilenet_edu.exercises._noticing import Try, mended, noticed, returns_nothing, unread
+from mobilenet_edu.exercises._noticing import TELLS_ENOUGH, Try, mended, noticed, returns_nothing, unread
 from mobilenet_edu.exercises._plain import plain, remark
 from mobilenet_edu.exercises._running import CappedOutput, OutOfTime, describe, has_hole, within
 from mobilenet_edu.exercises._values import change, difference, is_network, kind_of, same, show, wrong_type
+from mobilenet_edu.exercises.networks import layers_of, other_layers
 
 LEVELS = {1: "worked example", 2: "fill the gap", 3: "from a blank cell", 4: "transfer"}
 
@@ -97,6 +98,14 @@ class _Trial:
     complaint: str | None = None
     is_of_another_type: bool = False
     changed: str = ""
+    network: Any = None  # the answer, if it is one
+
+
+def _has_another_type(expected: Any, got: Any) -> bool:
+    """Whether a part of a pair, or the first entry of a list, is not of the kind that is asked for."""
+    if type(expected) not in (tuple, list) or type(got) is not type(expected):
+        return False
+    return any(wrong_type(a, b) and type(b) is not float for a, b in zip(expected, got, strict=False))
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -187,7 +196,9 @@ class Exercise:
     def _try(self, answer: Callable[..., Any], trial: _Trial) -> None:
         arguments = copy.deepcopy(trial.case)
         got = answer(*arguments)
-        if not is_network(got):  # which may take over the networks that it is made of
+        if is_network(got):  # it may take over the networks that it is made of
+            trial.network = got
+        else:
             names = inspect.signature(self.reference).parameters
             changes = zip(names, map(change, trial.case, arguments), strict=False)
             trial.changed = next((f"{what} of `{name}`" for name, what in changes if what), "")
@@ -203,6 +214,7 @@ class Exercise:
             trial.complaint = self.judge(trial.got, *copy.deepcopy(trial.case))
         elif not same(trial.expected, trial.got):
             trial.complaint = difference(trial.expected, trial.got, self.unit)
+            trial.is_of_another_type = _has_another_type(trial.expected, trial.got)
 
     def _failed(
         self, answer: Callable[..., Any], failure: BaseException, trials: list[_Trial], tried: list[_Trial]
@@ -220,7 +232,8 @@ class Exercise:
         slip = self._mended_failure(answer, trials, tried[-1])
         if slip:
             return Verdict("error", f"{_filled(f'Not yet. {slip.sentence}')}\n  {said}\n{call}", slip.name)
-        return Verdict("error", f"Error: {said}\n{call}")
+        name = "what the error says" if "\n" in said.partition("raised by")[2] else None  # it says what it means
+        return Verdict("error", f"Error: {said}\n{call}", name)
 
     def _mended_failure(self, answer: Callable[..., Any], trials: list[_Trial], failing: _Trial) -> Slip | None:
         found: list[Slip | None] = [None]
@@ -268,9 +281,17 @@ class Exercise:
         def look(restart: Callable[[], None]) -> None:
             used = [name for name in names if name not in unread(self.reference, names)]
             found.append(noticed(answer, used, tries, self.covers, compare=self.judge is None))
+            layers = None
+            if is_network(failing.right) and failing.network is not None:
+                layers, count = other_layers(layers_of(failing.right), layers_of(failing.network))
+            if layers and count == 1:
+                found.append(layers)
+            if found[-1] and found[-1].name in TELLS_ENOUGH:
+                return
             restart()
-            found.append(self._mended(answer, trials, failing))
-            if not any(each and each.name for each in found) and self.judge is None:
+            found.append(self._mended(answer, trials, failing) or layers)
+            takes_networks = any(map(is_network, failing.case))  # of two names for networks either may do
+            if not any(each and each.name for each in found) and self.judge is None and not takes_networks:
                 restart()
                 found.append(self._as_a_changed_solution(trials, failing))
 
@@ -286,7 +307,7 @@ class Exercise:
             return all(self._passes(other, trial) for trial in ordered)
 
         slip = mended(answer, names, right)
-        return slip or mended_in_one_place(answer, names, _words(trials), right)
+        return slip or mended_in_one_place(answer, names, _words(trials), right, self.reference)
 
     def _as_a_changed_solution(self, trials: list[_Trial], failing: _Trial) -> Slip | None:
         """One change with which the solution gives what the answer gave; the case that failed is tried first."""

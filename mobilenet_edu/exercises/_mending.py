@@ -2,7 +2,8 @@
 
 Each kind of change is a slip that people make: the border of a range, a missing square, `/` for `//`, one name for
 another. None of them knows an exercise. If one change makes an answer right in every case, then that is the slip; if
-two do, the first one is told, as a change that would help, which is true of it.
+two do, the likelier one is told, as a change that would help, which is true of it. A change is likelier if nothing
+has to be thought of for it (what is too much is left out), and if the solution has what it brings.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import copy
 import inspect
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 SECONDS = 2.0  # of work for all changes of one answer
 ONE = 0.3  # and for one of them
 clock = getattr(time, "thread_time", time.monotonic)  # a browser has no time of a thread
 LONGEST = 64  # characters of code that a sentence quotes
+WITH_ITS_PLACE = 100  # and for a single name or number, so that its place is seen
 LARGEST_POWER = 10_000
 LONGEST_RANGE = 10**7
 
@@ -33,12 +35,16 @@ class Slip(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A part of an answer's code, what stands in its place in the mended one, and what kind of slip that is."""
+    """A part of an answer's code, what stands in its place in the mended one, and what kind of slip that is.
+
+    ``lines`` are those that move: one before another, or one out of a loop.
+    """
 
     kind: str
     said: str
     part: ast.AST
     other: ast.AST
+    lines: tuple[ast.stmt, ...] = ()
 
 
 class TooLong(BaseException):
@@ -61,18 +67,25 @@ def compiled(answer: Function, tree: ast.Module, **names: Any) -> Function:
 
 
 def mended_in_one_place(
-    answer: Function, arguments: Sequence[str], words: Sequence[str], right: Callable[[Function], bool]
+    answer: Function,
+    arguments: Sequence[str],
+    words: Sequence[str],
+    right: Callable[[Function], bool],
+    solution: Function | None = None,
 ) -> Slip | None:
     """The change that makes an answer right in every case; None if none does.
 
-    ``arguments`` are the exercise's; ``words`` are texts that right answers hold.
+    ``arguments`` are the exercise's; ``words`` are texts that right answers hold; a change that brings what neither the
+    answer nor the ``solution`` has is tried last.
     """
-    if getattr(answer, "__closure__", None):
+    tree = None if getattr(answer, "__closure__", None) else _head_of(answer)
+    if tree is None:
         return None
-    for kind, said, old, new in _that_hold(answer, arguments, words, right):
-        instead = f"With `{new}` in place of `{old}`" if new else f"Without `{old}`"
-        said = "" if said.endswith("does not fit here.") else f"{said} "  # something else may be what does not fit
-        return Slip(kind, f"{said}{instead} your function is right in every case.")
+    known = _atoms(tree) | _atoms(tree_of(solution) if solution else None)
+    for change, old, new in _that_hold(answer, tree, _changes(tree.body[0], arguments, words), right, known):
+        said = "" if change.said.endswith("does not fit here.") else f"{change.said} "  # something else may not fit
+        way = _way(change, old, new, "in place of")
+        return Slip(change.kind, f"{said}{way[0].upper()}{way[1:]} your function is right in every case.")
     return None
 
 
@@ -80,21 +93,46 @@ def changed_solution(
     solution: Function, arguments: Sequence[str], words: Sequence[str], alike: Callable[[Function], bool]
 ) -> Slip | None:
     """The change of a solution with which it gives what the answer gives: ``alike`` compares the two in every case."""
-    for kind, _, old, new in _that_hold(solution, arguments, words, alike):
-        instead = f"with `{new}` where it has `{old}`" if new else f"without `{old}`"
-        return Slip(f"as {kind}", f"Your answers are those of the solution {instead}.")
+    tree = _head_of(solution)
+    if tree is None:
+        return None
+    changes = [*_left_out(tree.body[0]), *_changes(tree.body[0], arguments, words)]
+    for change, old, new in _that_hold(solution, tree, changes, alike, _atoms(tree)):
+        sentence = f"Your answers are those of the solution {_way(change, old, new, 'where it has')}."
+        return Slip(f"as {change.kind}", sentence)
     return None
 
 
-def _that_hold(
-    function: Function, arguments: Sequence[str], words: Sequence[str], holds: Callable[[Function], bool]
-) -> Iterator[tuple[str, str, str, str]]:
-    """The first change of a function that ``holds`` accepts: kind, sentence, the code before and after."""
+def _head_of(function: Function) -> ast.Module | None:
+    """The tree of what begins with `def`."""
     tree = tree_of(function)
     if tree is None or not isinstance(tree.body[0], ast.FunctionDef):
-        return
+        return None
     tree.body[0].decorator_list = []
-    changes = sorted(_changes(tree.body[0], arguments, words), key=_likelier)
+    return tree
+
+
+def _way(change: Change, old: str, new: str, instead: str) -> str:
+    """How to get from the code before to the code after."""
+    if len(change.lines) == 2:
+        first, second = (ast.unparse(line).splitlines()[0] for line in change.lines)
+        return f"with `{first}` before `{second}`"
+    if change.lines:
+        return f"with `{ast.unparse(change.lines[0])}` behind the loop"
+    return f"with `{new}` {instead} `{old}`" if new else f"without `{old}`"
+
+
+def _that_hold(
+    function: Function,
+    tree: ast.Module,
+    changes: Iterable[Change],
+    holds: Callable[[Function], bool],
+    known: set[Any],
+) -> Iterator[tuple[Change, str, str]]:
+    """The first change of a function that ``holds`` accepts, with the code before and after."""
+    places = _places(tree)
+    made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not _loaded(node)}
+    changes = sorted(changes, key=lambda change: _likelier(change, places, known, made))
     _watch(tree)
     places, end = _places(tree), clock() + SECONDS
     for change in changes:
@@ -110,15 +148,42 @@ def _that_hold(
             if holds(changed):
                 for each in (tree, change.other):
                     _unwatch(each)
-                yield change.kind, change.said, *_quoted(tree, change)
+                yield change, *_quoted(tree, change)
                 return
         except (Exception, TooLong):  # it does not compile, or never ends
             _put(node, field, i, change.part)
 
 
-def _likelier(change: Change) -> tuple[int, bool]:
-    """The likelier kinds first, and of one kind another number before a longer sum."""
-    return KINDS.index(change.kind), not isinstance(change.other, ast.Constant)
+def _likelier(change: Change, places: dict[int, Any], known: set[Any], made: set[str]) -> tuple[Any, ...]:
+    """The likelier changes first.
+
+    What is known before what is not, then by the kinds' order; of one kind a change of a term before one of a name that
+    stands in many, of what is given before what was ``made`` of it, what lacks as a factor before what lacks below the
+    line, and another number before a longer sum.
+    """
+    part, other = change.part, change.other
+    longer = isinstance(other, ast.BinOp) and other.left is part
+    return (
+        not _atoms(other) <= known | _FAMILIAR,
+        KINDS.index(change.kind),
+        longer and isinstance(places[id(part)][0], ast.Assign),
+        longer and getattr(part, "id", "") in made,
+        longer and isinstance(other.op, (ast.Div, ast.FloorDiv)),
+        not isinstance(other, ast.Constant),
+    )
+
+
+def _atoms(tree: ast.AST | None) -> set[Any]:
+    """The names and the numbers of a piece of code."""
+    found = set()
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            found.add(_name(node))
+        elif isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            found.add(node.value)
+    return found
 
 
 def _places(tree: ast.AST) -> dict[int, tuple[ast.AST, str, int | None]]:
@@ -209,21 +274,26 @@ def _quoted(tree: ast.Module, change: Change) -> tuple[str, str]:
         if not isinstance(part, (ast.expr, ast.Return, ast.Assign, ast.AugAssign, ast.keyword, ast.Slice)):
             break
         larger = ast.unparse(part), ast.unparse(_changed(part, change))
-        if max(map(len, larger)) > LONGEST:
+        alone = texts[0].isidentifier() or texts[0].isdigit()
+        if max(map(len, larger)) > (WITH_ITS_PLACE if alone else LONGEST):
             break
         texts = larger
     old, new = (" ".join(text.split()) for text in texts)
     return (old, "") if new == "pass" else (old, new)
 
 
-# The kinds, the likelier first: where two changes help, the first one is told.
+# The kinds, the likelier first: where two changes help, the first one is told. What is too much comes early, since
+# nothing has to be thought of to leave it out.
 KINDS = (
+    "left out",
     "equality",
-    "direction",
-    "integer division",
     "rounding",
-    "not squared",
+    "integer division",
     "a factor too many",
+    "a step too many",
+    "direction",
+    "the condition",
+    "not squared",
     "off by one",
     "another name",
     "another attribute",
@@ -231,11 +301,10 @@ KINDS = (
     "another operator",
     "another constant",
     "a factor is missing",
-    "a step too many",
     "a step is missing",
     "another word",
-    "the condition",
     "two lines in the wrong order",
+    "begun anew in each round",
     "returned too early",
     "nothing",
     "exchanged",
@@ -291,11 +360,17 @@ ALIKE = (
 )
 ROUNDED = ("int", "round", "floor", "ceil", "trunc")
 CONSTANTS = (0, 1, 2, 3, 4, 8, 9, 10, 100, 1000)
+_FAMILIAR = {0, 1, 2, "math", "abs", "len", "sum", "set", "sorted", "get", *ROUNDED}
 
 
 def _changes(function: ast.FunctionDef, arguments: Sequence[str], words: Sequence[str]) -> Iterator[Change]:
     names, parents = _names(function), _parents(function)
+    aside = _digits(function)
+    used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+    unread = [name for name in names[: len(function.args.args)] if name not in used]
     for node in ast.walk(function):
+        if id(node) in aside:
+            continue
         if isinstance(node, (ast.FunctionDef, ast.For, ast.While, ast.If, ast.ClassDef, ast.With)):
             yield from _of_blocks(node)
         if isinstance(node, ast.Compare):
@@ -303,9 +378,12 @@ def _changes(function: ast.FunctionDef, arguments: Sequence[str], words: Sequenc
         elif isinstance(node, (ast.BinOp, ast.AugAssign, ast.BoolOp, ast.UnaryOp)):
             yield from _of_operator(node)
         elif isinstance(node, ast.Call):
-            yield from _of_call(node)
+            yield from _of_call(node, unread)
         elif isinstance(node, ast.Constant):
             yield from _of_constant(node, words, parents.get(id(node)))
+            if type(node.value) in (int, float):
+                for name in unread:
+                    yield Change("another name", f"`{name}` is never used.", node, ast.Name(name, ast.Load()))
         elif isinstance(node, (ast.IfExp, ast.If, ast.comprehension)):
             yield from _of_condition(node)
         elif isinstance(node, ast.Attribute):
@@ -323,13 +401,18 @@ def _changes(function: ast.FunctionDef, arguments: Sequence[str], words: Sequenc
             yield from _of_targets(node)
         if _is_product(node) and not _is_product(parents.get(id(node))):
             yield from _of_product(node, arguments)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+            for part in (node.left, node.right):
+                if isinstance(part, (ast.Name, ast.Attribute, ast.Subscript)):
+                    yield from _of_product(part, arguments)
         if isinstance(node, ast.Return) and node.value is not None:
             yield from _of_value(node.value, arguments)
-            yield from _of_nothing(node.value)
+            yield from _of_result(node.value)
         elif isinstance(node, ast.Assign):
             yield from _of_value(node.value, arguments)
         elif isinstance(node, ast.Lambda):
             yield from _of_value(node.body, arguments)
+            yield from _of_result(node.body)
         if isinstance(node, ast.Call) and _name(node.func) == "range" and node.args:
             yield from _by_one(node, "args", len(node.args) - 1)
         if isinstance(node, ast.Slice):
@@ -339,6 +422,24 @@ def _changes(function: ast.FunctionDef, arguments: Sequence[str], words: Sequenc
 
 
 _BY_ONE = "It is off by one."
+
+
+def _digits(function: ast.FunctionDef) -> set[int]:
+    """The parts that say to how many digits `round` rounds: no slip is mended by more digits."""
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call) and _name(node.func) == "round"]
+    return {id(part) for call in calls for digits in call.args[1:] for part in ast.walk(digits)}
+
+
+def _left_out(function: ast.FunctionDef) -> Iterator[Change]:
+    """A solution without one of its steps: what is worked out is 0 or 1 instead."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and isinstance(node.value, (ast.BinOp, ast.Call, ast.IfExp, ast.Name)):
+            for value in (0, 1):
+                yield Change("left out", "", node.value, ast.Constant(value))
+        if isinstance(node, (ast.For, ast.While)):
+            for line in node.body:
+                if isinstance(line, ast.Assign):
+                    yield Change("left out", "", line, ast.Pass())
 
 
 def _loaded(node: Any) -> bool:
@@ -427,16 +528,23 @@ def _of_terms(node: ast.BinOp, sign: type) -> Iterator[Change]:
         said = "The two sides are the wrong way round."
         yield Change("exchanged", said, node, _with(node, left=node.right, right=node.left))
     for part in (node.left, node.right):
-        if isinstance(part, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)):
+        if _is_a_number(part):
             squared = ast.BinOp(part, ast.Pow(), ast.Constant(2))
             yield Change("not squared", "A square is missing.", part, squared)
+
+
+def _is_a_number(node: ast.AST) -> bool:
+    """Whether it looks like one number, as a side is, and not like a list or what a method gives."""
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name)
+    return isinstance(node, (ast.Name, ast.Attribute, ast.Subscript))
 
 
 def _call(name: str, *parts: ast.AST) -> ast.AST:
     return ast.Call(ast.parse(name, mode="eval").body, list(parts), [])
 
 
-def _of_call(node: ast.Call) -> Iterator[Change]:
+def _of_call(node: ast.Call, arguments: Sequence[str]) -> Iterator[Change]:
     name = _name(node.func)
     if name in ROUNDED and len(node.args) == 1:
         for other in ("int", "round", "math.floor", "math.ceil"):
@@ -457,6 +565,13 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
     for i, keyword in enumerate(node.keywords):
         said = f"`{keyword.arg}` should not be given here."
         yield Change("a step too many", said, node, _with(node, keywords=[*node.keywords[:i], *node.keywords[i + 1 :]]))
+    if name == "round" and len(node.args) == 2:
+        yield Change("rounding", "`round` cuts digits off that are asked for.", node, node.args[0])
+    if node.args and not node.keywords and name not in ROUNDED:
+        for argument in arguments:
+            if not any(getattr(each, "id", "") == argument for each in node.args):
+                other = _with(node, args=[*node.args, ast.Name(argument, ast.Load())])
+                yield Change("a step is missing", f"`{name}` lacks an argument.", node, other)
     if len(node.args) >= 2:
         for i in range(len(node.args) - 1):
             args = [*node.args[:i], node.args[i + 1], node.args[i], *node.args[i + 2 :]]
@@ -469,18 +584,33 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
                 yield Change("a step too many", f"There is one step too many: `{name}`.", node, rest[0])
 
 
+def _other_numbers(value: float, parent: ast.AST | None) -> list[float]:
+    """What somebody may have meant who wrote a number: of a large one another unit, of a place the next one."""
+    near = [value + 1, value - 1]
+    if value == 0:
+        return near
+    if isinstance(parent, ast.Subscript):
+        return [*near, 0]
+    if isinstance(parent, ast.Call) and _name(parent.func) == "range":
+        return [*near, 0, 1]
+    if value >= 1000:
+        return [*near, value * 1000, value / 1000, 1000, 1024]
+    return [*near, 2 * value, value / 2, *([value**2] if value < 10 else []), *CONSTANTS]
+
+
 def _of_constant(node: ast.Constant, words: Sequence[str], parent: ast.AST | None) -> Iterator[Change]:
     value = node.value
     if type(value) in (int, float):
         # A factor that is 1, or a term that is 0, is none: that is told as one too many.
         multiplies = isinstance(parent, ast.BinOp) and not isinstance(parent.op, (ast.Add, ast.Sub))
         adds = isinstance(parent, ast.BinOp) and not multiplies
-        for other in dict.fromkeys([value + 1, value - 1, 2 * value, value / 2, value**2, *CONSTANTS]):
+        for other in dict.fromkeys(_other_numbers(value, parent)):
             other = int(other) if other == int(other) else other
             if other == value or (multiplies and other in (0, 1)) or (adds and other == 0):
                 continue
             if abs(other - value) == 1 and not multiplies:
-                yield Change("off by one", _BY_ONE, node, ast.Constant(other))
+                said = f"`{value}` does not fit here." if isinstance(parent, (ast.Call, ast.Subscript)) else _BY_ONE
+                yield Change("off by one", said, node, ast.Constant(other))
             else:
                 yield Change("another constant", f"`{value}` does not fit here.", node, ast.Constant(other))
         if value == 0:
@@ -573,33 +703,54 @@ def _of_product(product: ast.AST, arguments: Sequence[str]) -> Iterator[Change]:
 
 
 def _of_value(value: ast.AST, arguments: Sequence[str]) -> Iterator[Change]:
-    """What lacks around a value: a factor, a rounding, a root, an absolute value."""
-    for other in (*(ast.Name(name, ast.Load()) for name in arguments), *map(ast.Constant, (2, 4, 100, 1000))):
+    """What lacks around a value: a factor, a term, a square, a rounding."""
+    for name in arguments:
         for sign in (ast.Mult, ast.Div, ast.FloorDiv, ast.Add, ast.Sub):
             said = "A factor is missing." if sign is ast.Mult else "A division is missing."
             said = "A term is missing." if sign in (ast.Add, ast.Sub) else said
-            yield Change("a factor is missing", said, value, ast.BinOp(value, sign(), other))
-    squared = ast.BinOp(value, ast.Pow(), ast.Constant(2))
-    yield Change("not squared", "A square is missing.", value, squared)
-    yield Change("not squared", "A root is missing.", value, ast.BinOp(value, ast.Pow(), ast.Constant(0.5)))
-    yield Change("direction", "It is upside down.", value, ast.BinOp(ast.Constant(1), ast.Div(), value))
-    yield Change("direction", "The sign is wrong.", value, ast.UnaryOp(ast.USub(), value))
+            yield Change("a factor is missing", said, value, ast.BinOp(value, sign(), ast.Name(name, ast.Load())))
+    if _is_a_number(value) or (isinstance(value, ast.BinOp) and not isinstance(value.op, ast.Pow)):
+        squared = ast.BinOp(value, ast.Pow(), ast.Constant(2))
+        yield Change("not squared", "A square is missing.", value, squared)
     for by in (1, -1):
         yield Change("off by one", _BY_ONE, value, _plus(value, by))
     for step in ("int", "round", "math.ceil"):
         yield Change("rounding", "A rounding is missing.", value, _call(step, value))
-    for name in arguments:
-        mean = ast.BinOp(value, ast.Div(), _call("len", ast.Name(name, ast.Load())))
-        yield Change("a factor is missing", "A division is missing.", value, mean)
-    for step in ("abs", "len", "sum", "max", "min", "set", "sorted"):
-        yield Change("a step is missing", f"One step is missing: `{step}`.", value, _call(step, value))
+    yield Change("a step is missing", "One step is missing: `abs`.", value, _call("abs", value))
     zero = _call("max", ast.Constant(0), value)
     yield Change("a step is missing", "It must not fall below 0.", value, zero)
+
+
+def _of_result(value: ast.AST) -> Iterator[Change]:
+    """What lacks around the result: a unit, a root, a sign, a last step."""
+    for factor in map(ast.Constant, (2, 4, 100, 1000)):
+        for sign in (ast.Mult, ast.Div, ast.FloorDiv):
+            said = "A factor is missing." if sign is ast.Mult else "A division is missing."
+            yield Change("a factor is missing", said, value, ast.BinOp(value, sign(), factor))
+    yield Change("not squared", "A root is missing.", value, ast.BinOp(value, ast.Pow(), ast.Constant(0.5)))
+    yield Change("direction", "It is upside down.", value, ast.BinOp(ast.Constant(1), ast.Div(), value))
+    yield Change("direction", "The sign is wrong.", value, ast.UnaryOp(ast.USub(), value))
+    for name in _read_in(value):
+        mean = ast.BinOp(value, ast.Div(), _call("len", ast.Name(name, ast.Load())))
+        yield Change("a factor is missing", "A division is missing.", value, mean)
+    if not isinstance(value, ast.Tuple):
+        for step in ("len", "sum", "max", "min", "set", "sorted"):
+            yield Change("a step is missing", f"One step is missing: `{step}`.", value, _call(step, value))
+    yield from _of_nothing(value)
+
+
+def _read_in(value: ast.AST) -> list[str]:
+    return list(dict.fromkeys(node.id for node in ast.walk(value) if isinstance(node, ast.Name)))
 
 
 def _of_nothing(value: ast.AST) -> Iterator[Change]:
     said = "Where there is nothing, it gives None; 0 is asked for."
     yield Change("nothing", said, value, ast.BoolOp(ast.Or(), [value, ast.Constant(0)]))
+
+
+def _begins(line: ast.stmt) -> bool:
+    """Whether it gives a name its first value, as `total = 0` does."""
+    return isinstance(line, ast.Assign) and not any(isinstance(part, ast.BinOp) for part in ast.walk(line.value))
 
 
 def _of_blocks(node: Any) -> Iterator[Change]:
@@ -610,7 +761,14 @@ def _of_blocks(node: Any) -> Iterator[Change]:
             if not isinstance(lines[i + 1], ast.Return) and not isinstance(lines[i], (ast.FunctionDef, ast.ClassDef)):
                 block = [*lines[:i], lines[i + 1], lines[i], *lines[i + 2 :]]
                 said = "Two lines stand in the wrong order."
-                yield Change("two lines in the wrong order", said, node, _with(node, **{field: block}))
+                moved = lines[i + 1], lines[i]
+                yield Change("two lines in the wrong order", said, node, _with(node, **{field: block}), moved)
+        for i, line in enumerate(lines):
+            if isinstance(line, (ast.For, ast.While)) and _begins(line.body[0]) and len(line.body) > 1:
+                block = [*lines[:i], line.body[0], _with(line, body=line.body[1:]), *lines[i + 1 :]]
+                said = "Each round of the loop begins anew."
+                moved = line.body[0], line
+                yield Change("begun anew in each round", said, node, _with(node, **{field: block}), moved)
         for line in lines:
             if isinstance(line, ast.AugAssign) or (
                 isinstance(line, ast.Expr) and not isinstance(line.value, ast.Constant)
@@ -621,4 +779,5 @@ def _of_blocks(node: Any) -> Iterator[Change]:
                 loop = _with(line, body=line.body[:-1])
                 block = [*lines[:i], loop, line.body[-1], *lines[i + 1 :]]
                 said = "The `return` stands inside the loop and ends it in its first round."
-                yield Change("returned too early", said, node, _with(node, **{field: block}))
+                moved = (line.body[-1],)
+                yield Change("returned too early", said, node, _with(node, **{field: block}), moved)

@@ -139,7 +139,7 @@ def noticed(
     never = " and ".join(f"`{name}`" for name in unread(answer, names))
     sentence = _shared(tries, covers)
     if never:
-        sentence = f"Your function never looks at {never}. {sentence}".strip()
+        return Slip("an argument unread", f"Your function never looks at {never}. {sentence}".strip())
     return Slip(None, sentence) if sentence else None
 
 
@@ -181,6 +181,14 @@ def _parts(tries: list[Try]) -> str:
             return f"You returned only the {ORDINALS[i]} of {'the two' if count == 2 else count}."
     if _all(tries, lambda expected, got: _equal(expected, tuple(got)[::-1])):
         return "The parts of your answer are right, in the opposite order."
+    if _all(
+        tries,
+        lambda expected, got: all(a is not b and {a, b} == {True, False} for a, b in zip(expected, got, strict=True)),
+    ):
+        return "Each part of your answer is the opposite of the right one: True for False, False for True."
+    lengths = {len(each.got) for each in tries if type(each.got) is tuple}
+    if len(lengths) == 1 and count not in lengths and all(type(each.got) is tuple for each in tries):
+        return f"Your answer has {lengths.pop()} parts; {count} are asked for."
     return ""
 
 
@@ -220,6 +228,10 @@ def _entries(tries: list[Try]) -> str:
     if type(tries[0].expected) is not list or not _all(tries, lambda expected, got: type(got) is list):
         return ""
     key = show
+    if _all(tries, lambda expected, got: same(expected[::-1], got)):
+        return "You have the right entries, in the opposite order."
+    if _all(tries, lambda expected, got: same(expected[:1], got)):
+        return "You have the first entry only, and more are asked for."
     if _all(tries, lambda expected, got: sorted(map(key, expected)) == sorted(map(key, got))):
         return "You have the right entries, in another order."
     if _all(tries, lambda expected, got: same(expected[:-1], got)):
@@ -266,6 +278,9 @@ def _tensors(tries: list[Try]) -> str:
         return ""
     if _all(tries, lambda a, b: a.shape != b.shape and a.numel() == b.numel() and same(a.flatten(), b.flatten())):
         return "Your numbers are right, in another shape."
+    if all(each.expected.shape != each.got.shape for each in tries):
+        first = tries[0]
+        return f"Your tensor has the shape {tuple(first.got.shape)}; asked for is {tuple(first.expected.shape)}."
     if all(each.expected.shape == each.got.shape and each.expected.any() for each in tries):
         largest = [each.expected.abs().argmax() for each in tries]
         factors = [
@@ -282,8 +297,12 @@ def _limits(tries: list[Try]) -> str:
     got = [each.got for each in tries]
     if all(each.right or (each.got is None and each.expected == 0) for each in tries):
         return "Where there is nothing your function returns None. The task asks for 0."
+    if sentence := _ends(tries):
+        return sentence
     if not all(type(each.expected) in (int, float) and type(each.got) in (int, float) for each in tries):
         return ""
+    if sentence := _beyond(tries):
+        return sentence
     most, least = max(got), min(got)
     if _all(tries, lambda expected, got: got == min(expected, most)) and got.count(most) >= 2:
         return f"Your answer is right up to {show(most)}, and never larger: something ends too early."
@@ -295,6 +314,30 @@ def _limits(tries: list[Try]) -> str:
                 return f"Your answer comes in steps of {step}. What lies between counts as well."
         if _all(tries, lambda expected, got: got == expected**2):
             return "Your answer is the square of the right one in every case."
+    return ""
+
+
+def _ends(tries: list[Try]) -> str:
+    """Of a number: whether it is right but for the largest that are asked for, and there nothing, or far too small."""
+    wrong = [each for each in tries if not each.right]
+    right = [each.expected for each in tries if each.right and type(each.expected) in (int, float)]
+    if len(set(right)) < 3 or any(type(each.expected) not in (int, float) for each in wrong):
+        return ""
+    if any(each.expected <= max(right) for each in wrong):
+        return ""
+    if all(each.got in (None, 0) and type(each.got) is not bool for each in wrong):
+        return f"Your function finds the answer up to {show(max(right))}, and none beyond: a search ends too early."
+    if all(type(each.got) in (int, float) and max(right) <= each.got <= 0.7 * each.expected for each in wrong):
+        return f"Your answer is right up to {show(max(right))}, and too small beyond: does a search end too early?"
+    return ""
+
+
+def _beyond(tries: list[Try]) -> str:
+    """Of a number: whether it is wrong only where it passes the largest, or the smallest, that is asked for."""
+    wrong, all_ = [each for each in tries if not each.right], [each.expected for each in tries]
+    for limit, passes, word in ((max(all_), max, "above"), (min(all_), min, "below")):
+        if len(wrong) >= 2 and all(each.expected == limit and passes(each.got, limit) == each.got for each in wrong):
+            return f"Your answer goes {word} {show(limit)}, where the answers that are asked for end; else it is right."
     return ""
 
 
@@ -356,6 +399,10 @@ LOOKS = {
     "texts": _texts,
     "numbers of a tensor": _tensors,
 }
+
+
+# With these nothing has to be mended: they say what is wrong better than a change of the code could.
+TELLS_ENOUGH = ("the whole cost", "text", "limits", "rounded", "texts", "layers")
 
 
 def unread(function: Callable[..., Any], names: Sequence[str]) -> list[str]:

@@ -144,6 +144,8 @@ def describe(failure: BaseException, answer: Callable[..., Any]) -> str:
     lines = [frame.line for frame in traceback.extract_tb(failure.__traceback__) if frame.filename == file]
     text += f"\n  raised by the line `{lines[-1]}`" if lines and lines[-1] else ""
     meaning = MEANINGS.get(type(failure), "")
+    if "must match the size of tensor" in text:
+        meaning = "Two shapes do not fit. They are compared from the last dimension on; `None` in an index adds one."
     if isinstance(failure, TypeError) and "NoneType" in str(failure):
         meaning = "Something here is None: a function without `return`, or a method such as `sort`, which gives None."
     return f"{text}\n  {meaning}" if meaning else text

@@ -735,6 +735,7 @@ MACs. Where two layers tie, the earlier one counts.""",
         (((32, 64, 3, 112), (512, 1024, 3, 7)),),
         (((128, 128, 3, 56), (1024, 1024, 3, 7)),),
         (((8, 8, 1, 4), (8, 8, 1, 4)),),
+        (((16, 4, 1, 7), (4, 16, 1, 7)),),  # a tie, which a bias for each output map would break
     ),
     random_case=_random_network,
     covers={

@@ -271,6 +271,7 @@ exactly. All channels of a layer share one multiplier. The answer is an `int`, a
         (torch.stack([_slope(), 2 * _slope()])[None],),
         (torch.zeros(2, 1, 3, 3),),
         (torch.stack([torch.stack([_slope(), _laplace()])] * 4),),
+        (torch.stack([_slope(), _slope().T])[:, None] / 64,),
     ),
     random_case=_random_kernel,
     covers={

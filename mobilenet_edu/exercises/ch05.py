@@ -464,7 +464,7 @@ compared.""",
         ),
         Mistake(
             "no batch norm",
-            "Your convolutions are followed by ReLU alone. Batch norm stands between, with two parameters a channel.",
+            "Your convolutions are followed by ReLU alone. Batch norm stands between, with two parameters per channel.",
             lambda *case: _block(*case, norms=False),
         ),
         Mistake(
@@ -572,6 +572,22 @@ def _client(branches, used, frozen, spare, training=False):
     return network, image
 
 
+def _client_with_a_scale():
+    """Of its parts one has a parameter that is not called ``weight``, as many hand-made layers do."""
+
+    class Scale(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.factor = nn.Parameter(torch.full((4,), 2.0))
+
+        def forward(self, maps: torch.Tensor) -> torch.Tensor:
+            return maps * self.factor[:, None, None]
+
+    network, image = _client(2, 0, False, False)
+    network.branches.append(Scale().eval())
+    return network, image
+
+
 def _random_client(rng: Random) -> tuple:
     branches = rng.randint(1, 3)
     frozen, spare, training = (rng.choice((False, True)) for _ in range(3))
@@ -640,6 +656,7 @@ buffers and without your hooks.""",
     cases=lambda: (
         *(_client(2, 0, False, False), _client(2, 1, True, True), _client(1, 0, True, False)),
         *(_client(2, 0, False, True, training=True), _client(1, 0, False, False, training=True)),
+        _client_with_a_scale(),
     ),
     random_case=_random_client,
     covers={

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 from mobilenet_edu.exercises._later import nn, torch
+from mobilenet_edu.exercises._mending import Slip
 from mobilenet_edu.exercises._values import kind_of
 
 
@@ -33,13 +35,73 @@ def behaviour(input_shape: Callable[..., tuple[int, ...]], training: bool = Fals
                 output = network(image)
         except Exception as error:
             said = str(error).partition("\n")[0]
-            return description | {"shape of the output": f"{type(error).__name__}: {said}", "output": image}
+            return description | {
+                "shape of the output": f"{type(error).__name__}: {said}",
+                "output": image,
+                "chance": "none",
+            }
         if not isinstance(output, torch.Tensor):
             question = " (does `forward` lack a `return`?)" if output is None else ""
-            return description | {"shape of the output": f"{kind_of(output)}{question}", "output": image}
-        return description | {"shape of the output": str(tuple(output.shape)), "output": output}
+            return description | {
+                "shape of the output": f"{kind_of(output)}{question}",
+                "output": image,
+                "chance": "none",
+            }
+        description |= {"shape of the output": str(tuple(output.shape)), "output": output}
+        return description | {"chance": _draws(network, image)}
 
     return observe
+
+
+def _draws(network: nn.Module, image: torch.Tensor) -> str:
+    """Whether it draws numbers while it trains, as dropout does."""
+    try:
+        with torch.no_grad():
+            outputs = [network.train()(image) for _ in range(2)]
+    except Exception:  # batch norm of a single number
+        return "none"
+    return "none" if torch.equal(*outputs) else "in training mode two passes of one image differ, as with dropout"
+
+
+def layers_of(network: nn.Module) -> list[str]:
+    """What a network is made of, as it prints itself: its innermost modules, without those that compute nothing."""
+    found = []
+    for module in network.modules():
+        own = list(module.parameters(recurse=False)) and type(module).__module__.startswith("torch.nn")
+        if own or not list(module.children()):
+            text = repr(module).replace("inplace=True", "").replace("(, ", "(").replace(", )", ")")
+            if not text.startswith(("Identity", "Flatten", "Unflatten")) and "\n" not in text:
+                found.append(text)
+    return found
+
+
+def other_layers(expected: Sequence[str], got: Sequence[str]) -> tuple[Slip | None, int]:
+    """The first layer in which an answer differs from the solution, and how many differ.
+
+    Of layers without parameters only those are told that the answer has too many: the others may be functions of it.
+    """
+    changes = [
+        (tag, list(expected[a:b]), list(got[c:d]))
+        for tag, a, b, c, d in SequenceMatcher(None, expected, got, autojunk=False).get_opcodes()
+        if tag != "equal"
+    ]
+    changes = [(ours if theirs else [each for each in ours if _weighs(each)], theirs) for _, ours, theirs in changes]
+    changes = [(ours, theirs) for ours, theirs in changes if ours or theirs]
+    if not changes:
+        return None, 0
+    ours, theirs = changes[0]
+    count = sum(max(map(len, change)) for change in changes)
+    if not theirs:
+        sentence = f"Your network lacks a layer that the solution has: `{ours[0]}`."
+    elif not ours:
+        sentence = f"Your network has a layer that the solution has not: `{theirs[0]}`."
+    else:
+        sentence = f"The first layer that differs from the solution's is your `{theirs[0]}`: there it has `{ours[0]}`."
+    return Slip("layers", sentence), count
+
+
+def _weighs(layer: str) -> bool:
+    return layer.startswith(("Conv", "Linear", "BatchNorm"))
 
 
 def macs_of(network: nn.Module, input_shape: tuple[int, ...]) -> int:
