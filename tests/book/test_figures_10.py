@@ -10,7 +10,7 @@ from mobilenet_edu.architecture import conv_mobilenet, mobilenet_v1
 
 @pytest.fixture(scope="module")
 def chapter():
-    return figures("10")
+    return figures("10", without=("graph", "same_onnx", "agreement", "megabytes"))
 
 
 def test_each_weight_goes_to_the_nearest_number_of_each_grid(chapter):
