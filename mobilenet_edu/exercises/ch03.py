@@ -126,8 +126,8 @@ def _kernel_by_loops(filters, matrix):
     level=2,
     minutes=10,
     task="""A separable layer with depth multiplier $d$ has filters of shape `(M, d, K, K)` and mixing weights of shape
-`(N, M, d)`: output `n` takes `matrix[n, m, j]` times what filter `j` made of channel `m`. Complete the function, so
-that it returns the one dense kernel, of shape `(N, M, K, K)`, that does the same.""",
+`(N, M, d)`: output `n` takes `matrix[n, m, j]` times what filter `j` made of channel `m`. Fill the two gaps, so
+that the function returns the one dense kernel, of shape `(N, M, K, K)`, that does the same.""",
     hints=(
         "The kernel for output n and input m is a mixture of channel m's own filters, and of no other channel's.",
         r"$k_{nm} = \sum_j P_{nmj} \, f_{mj}$: multiply with broadcasting, then sum over the filters of a channel.",
@@ -258,7 +258,7 @@ exactly. All channels of a layer share one multiplier. The answer is an `int`, a
     hints=(
         "One channel needs as many filters as its N kernels have independent patterns. What does the whole layer need?",
         r"$d = \max_m \mathrm{rank}(S_m)$, where $S_m$ has N rows of $K^2$ numbers.",
-        "Begin with `one_matrix_a_channel = kernel.transpose(0, 1).flatten(2)`, of shape (M, N, K * K).",
+        "Begin with `matrix_per_channel = kernel.transpose(0, 1).flatten(2)`, of shape (M, N, K * K).",
     ),
     imports="import torch",
     cases=lambda: (
@@ -362,8 +362,8 @@ layer needs a filter all the same.""",
 )
 def filters_a_channel(kernel):
     """Smallest depth multiplier for an exact split of (N, M, K, K)."""
-    one_matrix_a_channel = kernel.transpose(0, 1).flatten(2)  # (M, N, K * K)
-    ranks = torch.linalg.matrix_rank(one_matrix_a_channel)  # (M,)
+    matrix_per_channel = kernel.transpose(0, 1).flatten(2)  # (M, N, K * K)
+    ranks = torch.linalg.matrix_rank(matrix_per_channel)  # (M,)
     return max(1, int(ranks.max()))
 
 
@@ -735,8 +735,8 @@ largest rank makes the split exact; chapter 4 says when it still pays.""",
 def separable_in_both_ways(kernel):
     """Whether each 3×3 kernel, and whether the layer, can be split."""
     ranks_of_kernels = torch.linalg.matrix_rank(kernel)  # (N, M)
-    one_matrix_a_channel = kernel.transpose(0, 1).flatten(2)  # (M, N, 9)
-    ranks_of_channels = torch.linalg.matrix_rank(one_matrix_a_channel)
+    matrix_per_channel = kernel.transpose(0, 1).flatten(2)  # (M, N, 9)
+    ranks_of_channels = torch.linalg.matrix_rank(matrix_per_channel)
     spatially = bool((ranks_of_kernels <= 1).all())
     depthwise = bool((ranks_of_channels <= 1).all())
     return spatially, depthwise
