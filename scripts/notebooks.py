@@ -28,7 +28,7 @@ def run(path: Path) -> str:
     seen = inputs.fingerprint(path)
     notebook = nbformat.read(path, as_version=4)
     folder = {"metadata": {"path": str(BOOK)}}
-    client = NotebookClient(notebook, timeout=300, record_timing=False, coalesce_streams=True, resources=folder)
+    client = NotebookClient(notebook, timeout=600, record_timing=False, coalesce_streams=True, resources=folder)
     client.execute()
     notebook.metadata = METADATA | {key: notebook.metadata[key] for key in ("myst",) if key in notebook.metadata}
     nbformat.write(notebook, path)

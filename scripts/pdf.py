@@ -114,6 +114,7 @@ def make(names: list[str], target: Path) -> int:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 900, "height": 1200})
+        page.set_default_timeout(300_000)  # milliseconds: a busy machine takes its time
         first, parts = 1, []
         for name in names:
             address = f"http://127.0.0.1:{server.server_port}/{name}.html"

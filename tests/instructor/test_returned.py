@@ -368,6 +368,7 @@ def test_one_marks_from_the_page_and_the_file_that_it_saves_is_read(tmp_path):
         with sync_api.sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page()
+            page.set_default_timeout(300_000)  # milliseconds: a busy machine takes its time
             page.goto((folder / "by_hand.html").as_uri())
             first, second = (page.locator("fieldset").nth(index) for index in (0, 1))
             for field, (_, points) in zip(first.locator("input").all(), DEFENCE.rubric, strict=True):
