@@ -29,9 +29,9 @@ def _sum_of_layers(in_channels, out_channels, expansion, map_size):
     minutes=5,
     unit="MACs",
     task="""This function is finished: the cost of an inverted residual with stride 1 and 3×3 filters. Run it. Then
-print the three terms for 16 channels in, 16 out and expansion 6, and for 160 in and out. Which step is the
-dearest in each, and why does it change? Last, break it: let the expansion multiply the projection only, check again,
-and read the answer.""",
+print the three terms for 16 channels in, 16 out and expansion 6, and for 160 in and out. How many times as much as
+filtering does each of the other two steps cost, and why does that change? Last, break it: let the expansion multiply
+the projection only, check again, and read the answer.""",
     hints=(
         "Which of the three steps sees the narrow map, and which only the wide one?",
         "Per pixel: wide · in, then 9 · wide, then wide · out.",
@@ -87,8 +87,9 @@ and read the answer.""",
     ),
     reasoning=f"""Each step has the wide map's channels as a factor; what remains is the number of input channels, 9,
 and the number of output channels. At 16 channels the three steps cost {6 * 16 * 16:,}, {9 * 6 * 16:,} and
-{6 * 16 * 16:,} MACs for each pixel, nearly alike. At 160 it is {6 * 160 * 160:,}, {9 * 6 * 160:,} and
-{6 * 160 * 160:,}: the pointwise steps grow with the square of the width, the filters with the width alone.""",
+{6 * 16 * 16:,} MACs for each pixel, so each pointwise step costs 16/9 of the filters. At 160 it is {6 * 160 * 160:,},
+{9 * 6 * 160:,} and {6 * 160 * 160:,}, and 160/9: the pointwise steps grow with the square of the width, the filters
+with the width alone.""",
 )
 def narrow_wide_narrow(in_channels, out_channels, expansion, map_size):
     """MACs of an inverted residual: stride 1, 3×3 filters."""
