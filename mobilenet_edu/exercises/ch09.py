@@ -657,9 +657,10 @@ explanations apart.""",
         good_answer="""What follows: at 9/8 or 9/20 MACs for each byte, a depthwise layer lies left of the point where
 the two limits meet, on any machine whose peak is more than that many times its bandwidth. So memory, and not
 arithmetic, sets its *bound*. What does not follow: that it reaches the bound. The measured layers stay below it; the
-same layer with the same bytes takes another time in another layout; where there are page faults, keeping memory changes
-the time although the bytes are the same; and the almost empty layer takes time although it moves next to nothing. So
-layout, the cost of fresh pages and the cost of a call are separate causes, and something can be done about each. A
+same layer with the same bytes takes another time in another layout; keeping memory changes the time although the
+bytes are the same, in a batch with fewer page faults, for one image without any; and the almost empty layer takes time
+although it moves next to nothing. So layout, the cost of fresh pages and the cost of a call are separate causes, and
+something can be done about each. A
 measurement that separates: the same depthwise layer on larger and larger maps (a fixed cost for each call fades, a
 bandwidth does not); or the page faults of a single layer; or a copy of as many bytes as the layer moves, from the same
 place.""",

@@ -768,7 +768,8 @@ would you train, and how would you find out whether you were right? Name what co
   X-rays do not have. So at least the head, probably the last blocks as well, with a small learning rate.
 - Compares several depths on a validation set, each with a learning rate of its own, over several splits, and reports
   the spread: with so few pictures one lucky split misleads.
-- Compares with a network from scratch that gets as many steps as it needs. In this chapter that one caught up.
+- Compares with a network from scratch that gets as many steps as it needs. With twenty
+  pictures of each shape, this chapter's nearly caught up.
 - Keeps pictures of one patient, and of one machine, on one side of every split.
 - Remembers batch norm: its running statistics come from photographs, and small batches estimate new ones badly.
 - Checks the preparation: grey pictures, often of 16 bits, must arrive in the range that the network was trained
