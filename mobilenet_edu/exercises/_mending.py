@@ -345,6 +345,7 @@ ALIKE = (
     ("argmin", "argmax"),
     ("mean", "median", "sum", "min", "max", "mode"),
     ("fmean", "median"),
+    ("median", "median_low", "median_high"),
     ("stdev", "pstdev", "variance", "pvariance"),
     ("std", "var"),
     ("log", "log10", "log2"),
@@ -526,7 +527,7 @@ def _of_terms(node: ast.BinOp, sign: type) -> Iterator[Change]:
         yield Change("a factor too many", said, node, node.right)
     if sign in (ast.Sub, ast.Div, ast.FloorDiv):
         said = "The two sides are the wrong way round."
-        yield Change("exchanged", said, node, _with(node, left=node.right, right=node.left))
+        yield Change("direction", said, node, _with(node, left=node.right, right=node.left))
     for part in (node.left, node.right):
         if _is_a_number(part):
             squared = ast.BinOp(part, ast.Pow(), ast.Constant(2))
@@ -547,6 +548,7 @@ def _call(name: str, *parts: ast.AST) -> ast.AST:
 def _of_call(node: ast.Call, arguments: Sequence[str]) -> Iterator[Change]:
     name = _name(node.func)
     if name in ROUNDED and len(node.args) == 1:
+        yield Change("rounding", f"There is one step too many: `{name}`.", node, node.args[0])
         for other in ("int", "round", "math.floor", "math.ceil"):
             if other.rpartition(".")[2] != name:
                 yield Change("rounding", f"`{name}` rounds the wrong way.", node, _call(other, node.args[0]))
@@ -729,7 +731,8 @@ def _of_result(value: ast.AST) -> Iterator[Change]:
             yield Change("a factor is missing", said, value, ast.BinOp(value, sign(), factor))
     yield Change("not squared", "A root is missing.", value, ast.BinOp(value, ast.Pow(), ast.Constant(0.5)))
     yield Change("direction", "It is upside down.", value, ast.BinOp(ast.Constant(1), ast.Div(), value))
-    yield Change("direction", "The sign is wrong.", value, ast.UnaryOp(ast.USub(), value))
+    if not (isinstance(value, ast.BinOp) and isinstance(value.op, ast.Sub)):  # its two sides are exchanged instead
+        yield Change("direction", "The sign is wrong.", value, ast.UnaryOp(ast.USub(), value))
     for name in _read_in(value):
         mean = ast.BinOp(value, ast.Div(), _call("len", ast.Name(name, ast.Load())))
         yield Change("a factor is missing", "A division is missing.", value, mean)

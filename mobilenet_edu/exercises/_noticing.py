@@ -312,8 +312,8 @@ def _limits(tries: list[Try]) -> str:
         for step in (64, 32, 16, 10, 8, 4, 2):
             if _all(tries, lambda expected, got, step=step: got == expected // step * step):
                 return f"Your answer comes in steps of {step}. What lies between counts as well."
-        if _all(tries, lambda expected, got: got == expected**2):
-            return "Your answer is the square of the right one in every case."
+    if _all(tries, lambda expected, got: math.isclose(got, expected**2, rel_tol=1e-9)):
+        return "Your answer is the square of the right one in every case."
     return ""
 
 

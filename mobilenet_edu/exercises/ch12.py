@@ -251,6 +251,7 @@ of the exact width, take the next multiple of 8 instead. Return the width.""",
     ),
     cases=(
         (32, 0.35),
+        *((43, 0.2), (179, 0.05)),  # the exact width counts: 8.6 has not lost a tenth, 8.95 has
         (24, 0.35),
         (16, 0.25),
         (32, 1.0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+import re
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 from typing import Any
@@ -63,13 +64,17 @@ def _draws(network: nn.Module, image: torch.Tensor) -> str:
     return "none" if torch.equal(*outputs) else "in training mode two passes of one image differ, as with dropout"
 
 
+# What a layer prints although nobody asked for it, as `inplace=True` does not change a result.
+_DEFAULTS = "(, )?(inplace=True|eps=1e-05|momentum=0.1|affine=True|track_running_stats=True)|(?<=True), bias=True"
+
+
 def layers_of(network: nn.Module) -> list[str]:
     """What a network is made of, as it prints itself: its innermost modules, without those that compute nothing."""
     found = []
     for module in network.modules():
         own = list(module.parameters(recurse=False)) and type(module).__module__.startswith("torch.nn")
         if own or not list(module.children()):
-            text = repr(module).replace("inplace=True", "").replace("(, ", "(").replace(", )", ")")
+            text = re.sub(_DEFAULTS, "", repr(module)).replace("(, ", "(")
             if not text.startswith(("Identity", "Flatten", "Unflatten")) and "\n" not in text:
                 found.append(text)
     return found
