@@ -664,7 +664,11 @@ COUNTERS = {
         "torchmeter==0.1.0 polars==2.1.0 polars-runtime-32==2.1.0 pympler==1.1 "
         "rich==15.0.0 markdown-it-py==4.3.0 mdurl==0.1.2 pygments==2.21.0 pyyaml==6.0.4",
     ),
-    "flopper": Counter(flopper, "flopper", "flopper==0.2.2"),
+    "flopper": Counter(
+        flopper,
+        "flopper",
+        "flopper==0.2.2 fvcore==0.1.5.post20221221 iopath==0.1.10 portalocker==4.4.2 termcolor==3.3.0 yacs==0.1.8",
+    ),
     "flopsmeter": Counter(flopsmeter, "flopsmeter", "flopsmeter==0.1.0"),
     "mmengine": Counter(
         mmengine,

@@ -40,6 +40,9 @@ UNSETTLED = {"flopth": ("calls",), "onnx-tool": ("transposed", "grouped_transpos
              "onnx-opcounter": ("map_linear",)}  # fmt: skip
 # `frameworks.py` translates neither; both are free there, as MobileNet V1 shows.
 FREE = dict.fromkeys(("XLA, called by JAX", "TensorFlow's profiler"), ("moved_outputs", "repeated_layers"))
+# Met in whole networks alone, and written by hand.
+BY_HAND = ("worded_padding_macs", "made_weights", "ceil_pool_outputs", "strided_attention_macs", "outer_calls",
+           "other_parameters")  # fmt: skip
 _SUFFIX = re.compile(
     r"_(macs|outputs|elements|parameters|channels|taps|lengths|inputs|layers|bias|output|full|depthwise|real)$"
 )
@@ -149,7 +152,10 @@ def write(columns: Mapping[str, Factors]) -> None:
     names[place:place] = [name for name in columns if name not in table]
     for name, factors in columns.items():
         factors = factors | dict.fromkeys(LAST, (0, 0))
-        table[name] = [cell(factors.get(each)) for each in table["ingredient"]]
+        before = dict(zip(table["ingredient"], table.get(name, ()), strict=False))
+        table[name] = [
+            before.get(each, "") if each in BY_HAND else cell(factors.get(each)) for each in table["ingredient"]
+        ]
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         file.write(comment + "\n")
         writer = csv.writer(file, lineterminator="\n")

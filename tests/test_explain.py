@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import prune
 
 from mobilenet_edu.architecture import mobilenet_v1
 from mobilenet_edu.counting import CONVENTIONS, INGREDIENTS, explain, ingredients, nearest
@@ -118,9 +119,87 @@ def test_explain_names_every_convention_that_fits_and_no_other(make, seed):
             assert explain(model, input_size, number + 1, batch_size) == []
 
 
+class Pooled(nn.Module):
+    """Pixels attend to pixels of a smaller map, of which each row is a column in memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+
+    def forward(self, images):
+        queries = self.conv(images)
+        keys = F.avg_pool2d(queries, 2).flatten(2).mT[:, None]
+        return F.scaled_dot_product_attention(queries.flatten(2).mT[:, None], keys, keys)
+
+
+class OddNames(nn.Module):
+    """A filter that is not called weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.w, self.b = nn.Parameter(torch.rand(8, 3, 3, 3)), nn.Parameter(torch.rand(8))
+
+    def forward(self, images):
+        return F.conv2d(input=images, weight=self.w, bias=self.b, stride=2)
+
+
+def pruned():
+    conv = nn.Conv2d(3, 8, 3)
+    prune.l1_unstructured(conv, "weight", 0.5)
+    return nn.Sequential(conv, nn.BatchNorm2d(8))
+
+
+WORDED = [nn.Conv2d(3, 8, 3, padding="same"), nn.ReLU6()]
+CEIL = [nn.Conv2d(3, 8, 3), nn.MaxPool2d(3, 2, ceil_mode=True), nn.AvgPool2d(2, 2, ceil_mode=True)]
+FOUR_GROUPS = [nn.Conv2d(3, 8, 1), nn.ConvTranspose2d(8, 12, 3, 2, 1, 1, groups=4), nn.BatchNorm2d(12)]
+# Networks that no rule was read off: their recipe, the size of their input, and what some counters print for one image.
+UNSEEN = {
+    "padding as a word": (
+        lambda: nn.Sequential(*WORDED),
+        (3, 8, 10),
+        {"fvcore": 0, "mmengine": 0, "torchprofile": 0, "calflops' MACs": 17280, "calflops' FLOPs": 35200},
+    ),
+    "keys of another length": (
+        Pooled,
+        (3, 8, 10),
+        {
+            "FlopCounterMode of PyTorch": 85760,
+            "ptflops, aten backend": 43520,
+            "fvcore": 17280,
+            "flops-profiler's FLOPs": 35200,
+        },
+    ),
+    "a filter of another name": (OddNames, (3, 9, 11), {"torchinfo": 0, "flops-profiler's MACs": 0}),
+    "a pruned layer": (pruned, (3, 8, 10), {"torchinfo": 5584, "torchprofile": 10968}),
+    "pooling that rounds up": (lambda: nn.Sequential(*CEIL), (3, 9, 12), {"thop of Ultralytics": 15288}),
+    "four groups": (lambda: nn.Sequential(*FOUR_GROUPS), (3, 8, 10), {"torchprofile": 282240}),
+}
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_a_counter_of_a_new_kind_of_network_is_named_or_not_known_and_never_wrong(name):
+    make, size, printed = UNSEEN[name]
+    of = ingredients(make(), size)
+    for counter, number in printed.items():
+        assert BY_NAME[counter].unknown(of) or counter in named(explain(make(), size, number)), counter
+
+
+def test_a_step_that_nobody_has_looked_at_is_refused():
+    with pytest.raises(NotImplementedError, match="relu_ in Calls"):
+        ingredients(Calls(lambda x: x.relu_()), (1, 8, 8))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated:FutureWarning")
+def test_a_weight_that_is_made_inside_a_layer_is_no_step_of_the_network():
+    model = nn.Sequential(nn.utils.weight_norm(nn.Conv2d(3, 8, 3)), nn.ReLU())
+    assert "fvcore" in named(explain(model, (3, 8, 10), 10368))
+    assert BY_NAME["torchinfo"].unknown(ingredients(model, (3, 8, 10)))
+
+
 def test_the_generated_networks_reach_every_ingredient_and_both_modes():
     chains = [counters.chain(seed) for seed in range(counters.CHAINS)]
-    cases = [*chains, *counters.layer_cases().values()]
+    unseen = [counters.Case(make(), size) for make, size, _ in UNSEEN.values()]
+    cases = [*chains, *counters.layer_cases().values(), *unseen]
     reached = {name for case in cases for name, amount in ingredients(case.model, case.input_size).items() if amount}
     assert reached == set(INGREDIENTS)
     assert {case.batch for case in chains} == {1, 8}

@@ -39,6 +39,7 @@ _ACTIVATIONS = {
     "softmax": "softmax",
 }
 
+_OWN = ("weight", "bias")  # what the parameters of the layers below are called
 _BARE = ("relu", "sigmoid", "tanh", "softmax")  # also functions of torch itself and methods of tensors
 
 
@@ -56,6 +57,8 @@ INGREDIENTS = {
     "conv_full_macs": "MACs that convolutions would need without groups",
     "conv_depthwise_macs": "MACs of convolutions, if all with groups were depthwise",
     "conv_real_macs": "MACs of convolutions on real pixels, padding left out",
+    "worded_padding_macs": "MACs of convolutions whose padding is a word",
+    "made_weights": "parameters from which the weight of a layer is made",
     **_of_a_kind("transposed", "transposed convolutions"),
     "transposed_output_macs": "outputs of transposed convolutions × taps of a kernel",
     **_of_a_kind("grouped_transposed", "grouped transposed convolutions"),
@@ -93,6 +96,7 @@ INGREDIENTS = {
     "avg_pool_outputs": "outputs of average pooling",
     "avg_pool_taps": "outputs of average pooling × elements of a window",
     "avg_pool_lengths": "outputs of average pooling × size of the window as it is written",
+    "ceil_pool_outputs": "outputs of average pooling with ceil_mode",
     "global_pool_elements": "elements entering adaptive average pooling",
     "global_pool_outputs": "outputs of adaptive average pooling",
     "grid_pool_elements": "elements entering adaptive average pooling to more than one pixel",
@@ -133,8 +137,11 @@ INGREDIENTS = {
     "matmul_macs": "MACs of products of two activations",
     "called_matmul_macs": "MACs of calls of torch.matmul",
     "attention_macs": "MACs of scaled dot-product attention with heads",
+    "strided_attention_macs": "MACs of scaled dot-product attention on permuted heads",
     "flat_attention_macs": "MACs of scaled dot-product attention without heads",
-    "own_parameters": "parameters of layers that PyTorch does not have, at every position if their name says Conv",
+    "outer_calls": "functions called by the outermost module itself",
+    "own_parameters": "weight and bias of layers that PyTorch does not have, at every position if their name says Conv",
+    "other_parameters": "parameters of such layers that are called neither weight nor bias",
     "inner_parameters": "parameters of modules that have layers inside",
     "repeated_layers": "layers called again",
     "unused_parameters": "parameters that are never used",
@@ -196,7 +203,7 @@ class _Watch(TorchFunctionMode):
         self.convolved: Any = None  # what the last convolution gave
 
     def hooks(self, module: nn.Module) -> Iterable[Any]:
-        yield module.register_forward_pre_hook(self.enter)
+        yield module.register_forward_pre_hook(self.enter, prepend=True)  # before those that make a weight
         yield module.register_forward_hook(self.leave, with_kwargs=True)
 
     def enter(self, module: nn.Module, _: Any) -> None:
@@ -214,6 +221,8 @@ class _Watch(TorchFunctionMode):
             measure = _LAYERS[type(module)]
             image = (*args, *kwargs.values())[0]
             self.amounts.update(measure(module, image, output))
+            made = [each.numel() for name, each in module.named_parameters() if name not in _OWN]
+            self.amounts["made_weights"] += sum(made)
             if isinstance(module, nn.BatchNorm2d) and image is not self.convolved:
                 self.amounts["loose_norm_elements"] += image.numel()
             self.convolved = output if isinstance(module, nn.Conv2d) else self.convolved
@@ -221,7 +230,9 @@ class _Watch(TorchFunctionMode):
             self.amounts["inner_parameters"] += sum(parameter.numel() for parameter in own)
         elif own:
             positions = prod(output.shape[2:]) if "Conv" in type(module).__name__ else 1
-            self.amounts["own_parameters"] += positions * sum(parameter.numel() for parameter in own)
+            for name, parameter in module.named_parameters():
+                kind = "own_parameters" if name in _OWN else "other_parameters"
+                self.amounts[kind] += positions * parameter.numel()
 
     @property
     def in_a_layer(self) -> bool:
@@ -243,7 +254,9 @@ class _Watch(TorchFunctionMode):
         finally:
             self.calling = False
         if isinstance(output, torch.Tensor) or (isinstance(output, (tuple, list)) and _tensors(output)):
-            self.amounts.update(self.measured(func, args, kwargs, output, sys._getframe(1)))
+            amounts = self.measured(func, args, kwargs, output, sys._getframe(1))
+            self.amounts.update(amounts)
+            self.amounts["outer_calls"] += len(self.inside) == 1 and "moved_outputs" not in amounts
         return output
 
     def measured(self, func: Any, args: tuple, kwargs: dict[str, Any], output: Any, caller: FrameType) -> Amounts:
@@ -300,6 +313,7 @@ def _convolution(module: nn.Conv2d, image: torch.Tensor, output: torch.Tensor) -
         "conv_bias_outputs": output.numel() if module.bias is not None else 0,
         "conv_full_macs": macs * groups,
         "conv_depthwise_macs": macs if groups == 1 else output.numel() * taps,
+        "worded_padding_macs": macs if isinstance(module.padding, str) else 0,
         "conv_real_macs": output.shape[1] * module.weight.shape[1] * _real_taps(module, image, output),
     }
 
@@ -385,6 +399,7 @@ def _pool(name: str) -> Callable[..., Amounts]:
             f"{name}_outputs": output.numel(),
             f"{name}_taps": output.numel() * area,
             f"{name}_lengths": output.numel() * (kernel if whole else area),
+            "ceil_pool_outputs": output.numel() if name == "avg_pool" and module.ceil_mode else 0,
         }
 
     return measure
@@ -503,6 +518,8 @@ def _attention(
 ) -> Amounts:
     scores = prod(query.shape[:-1]) * key.shape[-2]
     name = "attention_macs" if query.dim() == 4 else "flat_attention_macs"
+    if query.dim() == 4 and any(each.stride(-1) != 1 for each in (query, key, value)):
+        name = "strided_attention_macs"  # which PyTorch runs as two products
     return {name: scores * (query.shape[-1] + value.shape[-1])}
 
 
@@ -513,7 +530,6 @@ _FUNCTIONS: dict[str, Callable[..., Amounts | None]] = {
     "layer_norm": _called("called_layer_norm_elements"),
     "group_norm": _called("called_group_norm_elements"),
     **{name: _called(f"called_{name}_elements") for name in _ACTIVATIONS},
-    "relu_": _called("called_relu_elements"),
     "hardtanh": lambda output, input, low=-1, high=1, inplace=False: (
         {"called_relu6_elements": input.numel()} if (low, high) == (0, 6) else None
     ),
