@@ -42,7 +42,9 @@ bench: $(READY)
 
 compare: $(READY)  ## hold the package against other libraries, side by side
 	$(BIN)/pip install --quiet --no-deps -r requirements-slow.txt
-	for script in $(sort $(wildcard experiments/compare_*.py)); do $(BIN)/python $$script || exit 1; done
+	@failed=; for script in $(sort $(wildcard experiments/compare_*.py)); do \
+	  echo "== $$script"; $(BIN)/python $$script || failed="$$failed $$script"; done; \
+	[ -z "$$failed" ] || { echo "to run again:$$failed"; exit 1; }
 
 retarget: $(READY)  ## make retarget REPOSITORY=https://github.com/someone/fork BRANCH=main SITE_URL=https://example.org/
 	$(BIN)/python scripts/retarget.py "$(REPOSITORY)" "$(or $(BRANCH),main)" $(if $(filter undefined,$(origin SITE_URL)),,"$(SITE_URL)")
