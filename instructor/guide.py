@@ -70,7 +70,12 @@ THIRD_WEEK = (
         None,
     ),
     (90, "Fold a batch norm and quantise eight numbers by hand; who finds the channel that did it? (chapter 10)", None),
-    (90, "Read the cost in a paper that a student brings, and find out what was counted (chapter 12)", None),
+    (
+        90,
+        "Read the cost in a paper that a student brings, and find out what was counted (chapter 12); then the "
+        "advertisement of a runtime: what would you measure before you believe it? (chapter 13)",
+        None,
+    ),
 )
 MINUTES_AT_HOME = {"costs": 150, "block": 180, "budget": 180, "capstone": 480}
 
