@@ -2,16 +2,18 @@
 
 For one image and for sixteen at a time, on one thread and on two: each way's time over plain PyTorch's, the two in
 turns with the same images and threads. On one thread the time is the process's CPU time, on two it is the clock's.
-What compare_runtimes.py has not installed yet is left out; ``--all`` installs it.
+What compare_runtimes.py has not installed yet is left out; ``--all`` installs it. ``--store`` adds the ratios to
+mobilenet_edu/data/runtimes.json, which chapter 13 shows.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import runtimes
-from compare_runtimes import PLAIN, timed
+from compare_runtimes import PLAIN, STORED, timed
 from tabulate import tabulate
 
 NETWORK = "released checkpoint"
@@ -38,15 +40,20 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="install what is missing, about 1.3 GB")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--folder", type=Path, default=runtimes.FOLDER)
+    parser.add_argument("--store", action="store_true", help="write the ratios into the file that chapter 13 shows")
     options = parser.parse_args()
     names = [name for name in runtimes.FIRST if options.all or installed(name, options.folder)]
-    columns = {}
+    columns, settings = {}, []
     for batch_size in (1, 16):
         for threads in (1, 2):
             ratios = measured(names, batch_size, threads, options.rounds, options.folder)
+            settings.append({"images": batch_size, "threads": threads, "ways": ratios})
             columns[f"{batch_size} at a time, {threads} threads"] = [
                 f"{ratios[name]['ratio']:.2f} ({ratios[name]['from']:.2f}–{ratios[name]['to']:.2f})" for name in names
             ]
+    if options.store:
+        stored = json.loads(STORED.read_text(encoding="utf-8")) | {"settings": settings}
+        STORED.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
     print(f"time over that of {PLAIN}")
     print(tabulate({"": names, **columns}, headers="keys"))
 

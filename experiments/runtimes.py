@@ -62,6 +62,7 @@ class Way(NamedTuple):
     build: Callable[[Given, Path], None]
     load: Callable[[Path, int], Run]
     variables: Mapping[str, str] = {}
+    suffix: str = ""  # of the file, where it is not that of the runtime's others
 
 
 def install(runtime: str, folder: Path = FOLDER) -> Path:
@@ -416,6 +417,30 @@ def _off_grid(numbers: np.ndarray, given: dict) -> np.ndarray:
     return (numbers.astype(np.float32) - zero) * scale
 
 
+# --- weights on the grid before any tool looks at them -------------------------------------------------------------
+
+
+def _fitted(given: Given, path: Path) -> Given:
+    """The network as `fit_rounding` rounds it, kept beside the files: every tool gets the same."""
+    import torch
+    from fit_rounding import fitted
+
+    place = path.parents[1]  # of this network's files for so many images at a time
+    kept = place.with_name(f"{place.name.rpartition('-')[0]}-fitted.pt")
+    if not kept.exists():
+        torch.save(fitted(given.network, given.calibration), path.with_suffix(".pt"))
+        path.with_suffix(".pt").replace(kept)
+    return given._replace(network=torch.load(kept, weights_only=False))  # our own file
+
+
+def save_onnx_fitted(given: Given, path: Path) -> None:
+    save_onnx_int8(_fitted(given, path), path)
+
+
+def save_openvino_fitted(given: Given, path: Path) -> None:
+    save_openvino_int8(_fitted(given, path), path)
+
+
 _OLD = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}  # of torch's two ways to compute, and OpenVINO's
 _NO_VNNI = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"}
 
@@ -428,11 +453,14 @@ WAYS = {
     "ncnn": Way("ncnn", 32, save_ncnn, run_ncnn),
     "ExecuTorch": Way("ExecuTorch", 32, save_executorch, run_executorch),
     "LiteRT": Way("LiteRT", 32, save_litert, run_litert),
-    "torch.compile int8": Way("ExecuTorch", 8, save_pt2e_x86, run_compiled_integers),
+    "torch.compile int8": Way("ExecuTorch", 8, save_pt2e_x86, run_compiled_integers, suffix="pt2"),
     "onnxruntime int8": Way("onnxruntime", 8, save_onnx_int8, run_onnx),
     "OpenVINO int8": Way("OpenVINO", 8, save_openvino_int8, run_openvino),
     "ExecuTorch int8": Way("ExecuTorch", 8, save_executorch_int8, run_executorch),
     "LiteRT int8": Way("LiteRT", 8, save_litert_int8, run_litert),
+    # Weights rounded with the images in view, and then the same tools
+    "onnxruntime int8, fitted": Way("onnxruntime", 8, save_onnx_fitted, run_onnx),
+    "OpenVINO int8, fitted": Way("OpenVINO", 8, save_openvino_fitted, run_openvino),
     # What comes unasked, and fewer bits by choice
     "OpenVINO as it comes": Way("OpenVINO", 32, save_openvino, run_openvino_default),
     "OpenVINO, 16-bit file": Way("OpenVINO", 16, save_openvino_half, run_openvino),
@@ -452,17 +480,25 @@ WAYS = {
 }
 FIRST = tuple(WAYS)[: list(WAYS).index("OpenVINO as it comes")]
 SHORT = tuple(WAYS)[: list(WAYS).index("ExecuTorch, no delegate")]  # without those that switch one thing off
-SUFFIXES = {"PyTorch": "pt2", "onnxruntime": "onnx", "OpenVINO": "xml", "ncnn": "param", "ExecuTorch": "pte"}
+SUFFIXES = {
+    "PyTorch": "pt2",
+    "onnxruntime": "onnx",
+    "OpenVINO": "xml",
+    "ncnn": "param",
+    "ExecuTorch": "pte",
+    "LiteRT": "tflite",
+}
 
 
 # --- the networks, and a process for each way ---------------------------------------------------------------------
 
 
 class Pictures(NamedTuple):
-    """What a network is asked, and what integers are calibrated with."""
+    """What a network is asked, what is on these images (-1 if nobody says), and what integers are calibrated with."""
 
     network: object  # nn.Module
     asked: object  # torch.Tensor
+    labels: object  # torch.Tensor
     calibration: object  # torch.Tensor
 
 
@@ -471,25 +507,28 @@ def digit_reader() -> Pictures:
     from mobilenet_edu import training
 
     data = training.digits()
-    return Pictures(training.load_digit_reader(), data.test.images, data.validation.images[:100])
+    return Pictures(training.load_digit_reader(), data.test.images, data.test.labels, data.validation.images[:100])
 
 
 def released() -> Pictures:
     """Google's MobileNet V1 1.0-224. It is asked three squares of each of 38 pictures, and calibrated on ten others.
 
-    The squares are the middle and two corners, so those of one picture are much alike.
+    The squares are the middle and two corners, so those of one picture are much alike. Ten of the 38 are photographs of
+    ImageNet, whose classes are known; Google's network counts from 1, with 0 for none of them.
     """
     import torch
     from released import google, photographs, things
 
     from mobilenet_edu.weights import from_checkpoint
 
-    kept = FOLDER / "pictures.pt"
+    kept = FOLDER / "squares.pt"
     if not kept.exists():
-        labelled = [picture for picture, _ in photographs()]
-        chosen = {"asked": [*things().values(), *labelled[::2]], "calibration": labelled[1::2]}
+        pictures, classes = zip(*photographs(), strict=True)
+        chosen = {"asked": [*things().values(), *pictures[::2]], "calibration": pictures[1::2]}
+        found = {name: torch.cat([squares(each) for each in some]) for name, some in chosen.items()}
+        found["labels"] = torch.tensor([-1] * len(things()) + [1 + each for each in classes[::2]]).repeat_interleave(3)
         FOLDER.mkdir(parents=True, exist_ok=True)
-        torch.save({name: torch.cat([squares(each) for each in found]) for name, found in chosen.items()}, kept)
+        torch.save(found, kept)
     return Pictures(from_checkpoint(google()), **torch.load(kept))
 
 
@@ -510,7 +549,7 @@ def build(name: str, network: str, batch_size: int = 1, folder: Path = FOLDER) -
     """The file of a way, made in a process of its own if it is not there yet."""
     way = WAYS[name]
     place = folder / "files" / f"{network.replace(' ', '-')}-{batch_size}"
-    path = place / f"{way.build.__name__.removeprefix('save_')}.{SUFFIXES.get(way.runtime, 'tflite')}"
+    path = place / f"{way.build.__name__.removeprefix('save_')}.{way.suffix or SUFFIXES[way.runtime]}"
     if not path.exists():
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place) as new:
@@ -624,24 +663,23 @@ def main(arguments: list[str]) -> None:
             print("\n".join(f"{way.runtime:12} {way.bits:2} bits  {name}" for name, way in WAYS.items()))
 
 
-def hand_over(name: str, target: Path) -> None:
+def hand_over(name: str, target: Path, folder: Path = FOLDER) -> None:
     """The digit reader's file for a runtime, copied into ``target`` and run there on every test digit."""
-    path = build(name, "digit reader")
+    path = build(name, "digit reader", folder=folder)
     target.mkdir(parents=True, exist_ok=True)
     for made in path.parent.glob(f"{path.stem}.*"):
-        shutil.copy(made, target / f"digit_reader{made.suffix}")
+        shutil.copy(made, target / f"digit_reader_{made.name}")  # two runtimes have a .bin of their own
+    copied = target / f"digit_reader_{path.name}"
     pictures = digit_reader()
     import torch
 
     with torch.inference_mode():
         expected = pictures.network(pictures.asked).numpy()
-    process = Process(name, target / f"digit_reader{path.suffix}")
+    process = Process(name, copied, folder=folder)
     found = process.answers(pictures.asked.numpy())
     process.close()
     same = int((found.argmax(1) == expected.argmax(1)).sum())
-    print(
-        f"{target / f'digit_reader{path.suffix}'}: {size(path):,} bytes, {same} of {len(expected)} answers as PyTorch's"
-    )
+    print(f"{copied}: {size(copied):,} bytes, {same} of {len(expected)} answers as PyTorch's")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ def compare(runtimes):
 def asked(runtimes):
     pictures = runtimes.digit_reader()
     with torch.inference_mode():
-        return pictures.asked.numpy(), pictures.network(pictures.asked).numpy()
+        logits = pictures.network(pictures.asked).numpy()
+    return pictures.asked.numpy(), logits, pictures.labels.numpy()
 
 
 @pytest.fixture(scope="module")
@@ -42,22 +43,23 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["plain PyTorch", "folded, channels-last", "onnxruntime"])
 def test_a_float32_file_gives_the_same_logits_and_every_answer(runtimes, compare, asked, folder, name):
-    images, expected = asked
+    images, expected, labels = asked
     process = runtimes.Process(name, runtimes.build(name, "digit reader", folder=folder), folder=folder)
-    found = compare.agreement(process.answers(images), expected)
+    found = compare.agreement(process.answers(images), expected, labels)
     process.close()
     assert found["difference"] < 1e-5
     assert found["same"] == found["of"] == 360
 
 
 def test_8_bit_integers_keep_nearly_every_answer_and_say_how_long_they_took(runtimes, compare, asked, folder):
-    images, expected = asked
+    images, expected, labels = asked
     path = runtimes.build("onnxruntime int8", "digit reader", folder=folder)
     process = runtimes.Process("onnxruntime int8", path, folder=folder)
-    found = compare.agreement(process.answers(images), expected)
+    found = compare.agreement(process.answers(images), expected, labels)
     seconds = process.seconds(images[:1], 3)
     process.close()
     assert 350 <= found["same"] <= 360
+    assert compare.disagreements("digit reader", {"onnxruntime int8": found}, deploy.stored_runtimes()) == []
     assert {name: len(each) for name, each in seconds.items()} == {"cpu": 3, "clock": 3}
     assert not list(path.parent.glob("*.float.onnx"))
 
@@ -67,6 +69,18 @@ def test_a_file_is_made_once(runtimes, folder):
     before = path.stat().st_mtime_ns
     assert runtimes.build("onnxruntime", "digit reader", folder=folder) == path
     assert path.stat().st_mtime_ns == before
+
+
+def test_files_for_several_runtimes_lie_side_by_side(runtimes, folder, tmp_path, capsys):
+    for name in ("onnxruntime", "onnxruntime int8"):
+        runtimes.hand_over(name, tmp_path, folder)
+    made = sorted(file.name for file in tmp_path.iterdir())
+    assert made == ["digit_reader_onnx.onnx", "digit_reader_onnx_int8.onnx"]
+    first, second = capsys.readouterr().out.splitlines()
+    assert "360 of 360 answers as PyTorch's" in first
+    assert f"{(tmp_path / made[1]).stat().st_size:,} bytes" in second
+    built = [path.build.__name__ for path in runtimes.WAYS.values()]
+    assert len(set(built)) == len({(way.build.__name__, way.runtime) for way in runtimes.WAYS.values()})
 
 
 def test_a_saved_program_holds_one_digit_and_not_all_of_them(runtimes, folder):
@@ -85,7 +99,14 @@ def test_files_of_a_runtime_are_run_by_it(runtimes):
     for name, way in runtimes.WAYS.items():
         assert way.build.__name__.startswith("save_"), name
         assert way.bits in (8, 16, 32)
-    assert set(runtimes.SUFFIXES) == set(runtimes.PACKAGES) - {"LiteRT"}
+    assert set(runtimes.SUFFIXES) == set(runtimes.PACKAGES)
+
+
+def test_each_file_has_the_ending_of_what_reads_it(runtimes, monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda path: True)  # as if each was made
+    for name, way in runtimes.WAYS.items():
+        reader = "PyTorch" if way.load.__module__ == "runtimes" and "torch.compile" in name else way.runtime
+        assert runtimes.build(name, "digit reader").suffix == f".{runtimes.SUFFIXES[reader]}", name
 
 
 def test_what_is_stored_are_ways_of_the_script_and_what_must_agree_does(runtimes, compare):
@@ -97,17 +118,43 @@ def test_what_is_stored_are_ways_of_the_script_and_what_must_agree_does(runtimes
         for name, way in each["ways"].items():
             assert 0 < way["from"] <= way["ratio"] <= way["to"], name
             assert 0 < way["same"] <= way["of"] <= each["images"]
+            assert 0 <= way["right"] <= way["labelled"] <= way["of"]
             if compare.must_agree(name):
                 assert way["difference"] <= compare.BOUND, name
                 assert way["same"] == way["of"], name
 
 
 def test_a_larger_difference_or_another_answer_is_seen(compare):
-    expected = np.array([[1.0, 4.0], [2.0, -1.0]])
-    assert compare.agreement(expected, expected) == {"difference": 0, "same": 2, "of": 2}
+    expected, labels = np.array([[1.0, 4.0], [2.0, -1.0]]), np.array([1, -1])
+    counts = {"same": 2, "of": 2, "right": 1, "labelled": 1}
+    assert compare.agreement(expected, expected, labels) == {"difference": 0, **counts}
     moved = np.array([[1.0, 4.0], [-1.5, -1.0]])
-    assert compare.agreement(moved, expected) == {"difference": 0.88, "same": 1, "of": 2}
-    assert compare.agreement(moved[:1], expected) == {"difference": 0, "same": 1, "of": 1}
+    assert compare.agreement(moved, expected, labels) == {"difference": 0.88, **counts, "same": 1}
+    assert compare.agreement(expected, expected, labels[::-1])["right"] == 0
+    counts = {"same": 1, "of": 1, "right": 1, "labelled": 1}
+    assert compare.agreement(moved[:1], expected, labels) == {"difference": 0, **counts}
+
+
+def test_what_is_not_as_it_is_stored_is_named(compare, monkeypatch):
+    stored = deploy.stored_runtimes()
+    ways = stored["networks"]["released checkpoint"]["ways"]
+    monkeypatch.setattr(compare, "machine", lambda: stored["machine"])
+
+    def said(name, **changes):
+        return compare.disagreements("released checkpoint", {name: ways[name] | changes}, stored)
+
+    for name in ways:
+        assert said(name) == []
+    assert "does not agree" in said("ncnn", difference=0.001)[0]
+    assert len(said("ncnn", same=113)) == 1
+    integers, fewer = "OpenVINO int8", ways["OpenVINO int8"]["same"] - 6
+    assert f"{fewer} of 114 same" in said(integers, same=fewer)[0]
+    assert "right, and stored are" in said(integers, right=0)[0]
+    assert "asked 113 images" in said(integers, of=113)[0]
+    unknown = {"OpenVINO int8, no VNNI": ways[integers]}  # the digit reader is not asked that way
+    assert "stored are None" in compare.disagreements("digit reader", unknown, stored)[0]
+    monkeypatch.setattr(compare, "machine", lambda: {"sets": "of an older processor"})
+    assert said(integers, same=fewer) == []  # its integers may be others
 
 
 class Turns:
@@ -128,3 +175,65 @@ def test_a_ratio_is_taken_within_each_round(compare):
     found = compare.timed(processes, np.zeros(1), 4, {"slow"})
     assert found["plain PyTorch"] == {"ratio": 1, "from": 1, "to": 1}
     assert found["twice"] == {"ratio": 2, "from": 2, "to": 2}
+
+
+@pytest.fixture(scope="module")
+def fit():
+    sys.path.append(str(EXPERIMENTS))
+    import fit_rounding
+
+    yield fit_rounding
+    sys.path.remove(str(EXPERIMENTS))
+
+
+def channels(layer):
+    return layer.weight.detach().flatten(1)
+
+
+def nearest(network):
+    """Its weights rounded each for itself."""
+    network = deploy.fold_batch_norms(network)
+    for layer in network.modules():
+        if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear)):
+            step = layer.weight.detach().flatten(1).abs().amax(1) / 127
+            step = step.clamp(min=1e-12).reshape(-1, *[1] * (layer.weight.dim() - 1))
+            layer.weight.data = (layer.weight / step).round() * step
+    return network
+
+
+def test_fitted_weights_lie_on_the_grid_that_a_tool_finds(runtimes, fit):
+    pictures = runtimes.digit_reader()
+    folded = deploy.fold_batch_norms(pictures.network)
+    fitted = fit.fitted(pictures.network, pictures.calibration)
+    pairs = [pair for pair in zip(folded.modules(), fitted.modules(), strict=True) if hasattr(pair[0], "weight")]
+    assert len(pairs) == 28
+    for before, after in pairs:
+        largest = channels(before).abs().amax(1)
+        assert torch.equal(channels(after).abs().amax(1), largest)
+        levels = channels(after) / (largest.clamp(min=1e-12)[:, None] / 127)
+        assert (levels - levels.round()).abs().max() < 1e-3
+        assert levels.abs().max() < 127.001
+
+
+def test_fitted_weights_move_the_logits_less_than_those_rounded_one_by_one(runtimes, fit):
+    pictures = runtimes.digit_reader()
+    with torch.inference_mode():
+        expected = pictures.network(pictures.asked)
+        off = [
+            float((network(pictures.asked) - expected).square().mean())
+            for network in (fit.fitted(pictures.network, pictures.calibration), nearest(pictures.network))
+        ]
+    assert off[0] < off[1] / 2
+
+
+def test_errors_of_weights_that_read_the_same_numbers_cancel(fit):
+    layer = torch.nn.Linear(3, 1)
+    layer.weight.data = torch.tensor([[127.0, 0.45, 0.45]])  # a step of 1
+    layer.bias.data.zero_()
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.BatchNorm2d(1), torch.nn.Flatten(), layer)
+    network.eval()
+    alike = torch.rand(200, 1).expand(200, 2)
+    images = torch.cat([torch.rand(200, 1), alike], 1).reshape(200, 1, 1, 3)
+    fitted = fit.fitted(network, images)
+    first, second = fitted[-1].weight[0, 1:].tolist()
+    assert {round(first), round(second)} == {0, 1}
