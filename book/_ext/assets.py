@@ -12,18 +12,23 @@ from posixpath import dirname, join, normpath
 
 import pydata_sphinx_theme
 from fontTools.pens.svgPathPen import SVGPathPen
+from fontTools.pens.transformPen import TransformPen
 from fontTools.ttLib import TTFont
-from PIL import Image
+from PIL import Image, ImageChops
 
 THEME = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static"
 MATHS = "fonts/math.woff2"
 PHOTOGRAPH = 100_000  # bytes, lossless
+SEEN = 8  # of 255: a colour that is further from the one that was drawn may be noticed
+MEETS = 0.01  # of a drawing are pixels where two colours meet
+COARSE = 5  # units of the icon font that are one of the drawing: an icon is some twenty pixels high
 FONTS = {"fas": "fa-solid-900", "fa-solid": "fa-solid-900", "fab": "fa-brands-400", "fa-brands": "fa-brands-400"}
 
 
 def bundle_styles(static: Path, sheets: Iterable[str], words: set[str]) -> str:
     """The style sheets as one, without the rules for a class or an identifier that is not among ``words``."""
-    return "\n".join("".join(_purge(_read_styles(static, sheet), words)) for sheet in sheets)
+    styles = "".join("".join(_purge(_read_styles(static, sheet), words)) for sheet in sheets)
+    return re.sub(r"\s*([{},;])\s*", r"\1", re.sub(r"\s+", " ", _without_unused_properties(styles)))
 
 
 def maths_styles(static: Path, sheet: str) -> str:
@@ -31,15 +36,34 @@ def maths_styles(static: Path, sheet: str) -> str:
 
     No other font measures like them: a line drawn before they arrive breaks elsewhere afterwards, and all below moves.
     """
-    (rule,) = (body for kind, body in _rules(_read_styles(static, sheet)) if kind == "@font-face" and MATHS in body)
+    styles = _read_styles(static, sheet)
+    (rule,) = (body for kind, body in _rules(styles) if kind == "@font-face" and MATHS in body)
+    read = re.search(r"--read: (.*), serif;", styles)[1]
     letters = base64.b64encode((static / MATHS).read_bytes()).decode()
-    return "@font-face {" + rule.replace(f"url({MATHS})", f"url(data:font/woff2;base64,{letters})") + "}\n"
+    face = rule.replace(f"url({MATHS})", f"url(data:font/woff2;base64,{letters})")
+    return f'@font-face {{{face}}}\n:root {{ --read: {read}, "Book Math", serif }}\n'
+
+
+def plain_code(styles: str) -> re.Pattern:
+    """The words of code that have no colour of their own in the highlighter's ``styles``, each in its element."""
+    bases = re.findall(r"\.highlight \{[^}]*?(?<!-)color: (#\w+)", styles)
+    coloured = re.findall(r"\.highlight \.(\w+) \{ color: (#\w+) \}", styles)
+    plain = {name for name, _ in coloured if [colour for other, colour in coloured if other == name] == bases}
+    return re.compile(rf'<span class="(?:pre|{"|".join(sorted(plain))})">([^<]*)</span>')  # pre: of inline code
 
 
 def bundle_scripts(static: Path, scripts: Iterable[str]) -> str:
-    """The scripts as one."""
+    """The scripts as one, without lines that only comment."""
     sources = ((static / script).read_text(encoding="utf-8") for script in scripts)
-    return "\n;\n".join(re.sub(r"^//# sourceMappingURL.*$", "", source, flags=re.MULTILINE) for source in sources)
+    return "\n;\n".join(re.sub(r"^\s*(//.*)?\n?", "", source, flags=re.MULTILINE) for source in sources)
+
+
+def scripted_names(script: str) -> set[str]:
+    """The classes that a script gives to elements."""
+    given = re.findall(
+        r"classList\.\w+\(([^)]*)\)|className\s*[:=]\s*([\"'`][^\"'`]*)|class=\\?[\"']([^\"'>]*)", script
+    )
+    return set(re.findall(r"[\w-]+", " ".join(map(" ".join, given))))
 
 
 def _read_styles(static: Path, sheet: str) -> str:
@@ -73,12 +97,19 @@ def _purge(styles: str, words: set[str]) -> Iterator[str]:
             if inner:
                 yield f"{applies_to}{{{inner}}}\n"
         elif applies_to.startswith("@"):
-            if "Font Awesome" not in body:
+            if "Font Awesome" not in body and MATHS not in body:  # the one is drawn, the other in a sheet of its own
                 yield f"{applies_to}{{{body}}}\n"
         else:
             used = [selector for selector in _selectors(applies_to) if _names(selector) <= words]
             if used:
                 yield f"{','.join(used)}{{{body}}}\n"
+
+
+def _without_unused_properties(styles: str) -> str:
+    """The styles without the values that nothing asks for, nor what only they had asked for."""
+    asked = set(re.findall(r"var\(\s*(--[\w-]+)", styles))
+    kept = re.sub(r"(?<=[{;\s])(--[\w-]+)\s*:[^;}]*;?", lambda found: found[0] if found[1] in asked else "", styles)
+    return styles if kept == styles else _without_unused_properties(kept)
 
 
 def _selectors(applies_to: str) -> list[str]:
@@ -96,12 +127,12 @@ def icon(name: str, family: str) -> str:
     font = _font(FONTS[family])
     glyph_name = font.getBestCmap()[_code_points()[name]]
     pen = SVGPathPen(font.getGlyphSet(), ntos=lambda number: f"{number:.0f}")
-    font.getGlyphSet()[glyph_name].draw(pen)
-    ascent, height = font["hhea"].ascent, font["hhea"].ascent - font["hhea"].descent
-    width = font["hmtx"][glyph_name][0]
+    font.getGlyphSet()[glyph_name].draw(TransformPen(pen, (1 / COARSE, 0, 0, -1 / COARSE, 0, 0)))
+    ascent, height = font["hhea"].ascent / COARSE, (font["hhea"].ascent - font["hhea"].descent) / COARSE
+    width = font["hmtx"][glyph_name][0] / COARSE
     return (
-        f'<svg aria-hidden="true" focusable="false" fill="currentColor" viewBox="0 {-ascent} {width} {height}">'
-        f'<path transform="scale(1 -1)" d="{pen.getCommands()}"/></svg>'
+        f'<svg aria-hidden="true" focusable="false" fill="currentColor" viewBox="0 {-ascent:g} {width:g} {height:g}">'
+        f'<path d="{pen.getCommands()}"/></svg>'
     )
 
 
@@ -120,15 +151,28 @@ def _code_points() -> dict[str, int]:
 def shrink(path: Path) -> tuple[str, int, int]:
     """Replace a PNG by the same picture as WebP, and return its new name, width and height.
 
-    Drawings lose nothing. A photograph, which would stay large, is stored as photographs are.
+    Drawings lose nothing that can be seen. A photograph, which would stay large, is stored as photographs are.
     """
     with Image.open(path) as image:
-        picture = image.convert("RGBA")  # drawings have no paper
+        picture = _of_few_colours(image.convert("RGBA"))  # drawings have no paper
     small = io.BytesIO()
-    picture.save(small, "WEBP", lossless=True, method=2)
+    picture.save(small, "WEBP", lossless=True, method=4)
     if small.tell() > PHOTOGRAPH:
         small = io.BytesIO()
         picture.save(small, "WEBP", quality=85)
     path.with_suffix(".webp").write_bytes(small.getvalue())
     path.unlink()
     return f"{path.stem}.webp", *picture.size
+
+
+def _of_few_colours(picture: Image.Image) -> Image.Image:
+    """The picture with few colours, which makes a smaller file, if that is seen at most where two colours meet."""
+    fewer = picture.quantize(method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).convert("RGBA")
+    for paper in ("white", "black"):
+        sheet = Image.new("RGBA", picture.size, paper)
+        seen = [Image.alpha_composite(sheet, each).convert("RGB") for each in (picture, fewer)]
+        counts = ImageChops.difference(*seen).histogram()  # 256 of each of the three channels
+        far = max(sum(counts[channel + SEEN : channel + 256]) for channel in (0, 256, 512))
+        if far > MEETS * picture.width * picture.height:
+            return picture
+    return fewer

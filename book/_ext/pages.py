@@ -33,11 +33,12 @@ FONT_SCRIPT = """
 if (location.protocol !== "file:") for (const font of %s) document.head.append(Object.assign(
   document.createElement("link"), { rel: "preload", as: "font", type: "font/woff2", crossOrigin: "", href: font }));
 """
-# Search is the book's own, tooltips and drop-down menus are nowhere, and icons are drawn.
+# Search and copying are the book's own, tooltips and drop-down menus are nowhere, and icons are drawn.
 THEIR_SEARCH = ("sphinx_highlight.js", "searchtools.js", "language_data.js", "searchindex.js")
-NOT_NEEDED = ("bootstrap.js", "fontawesome.js", "book.js", *THEIR_SEARCH)
+THEIR_COPYING = ("clipboard.min.js", "copybutton.js")
+NOT_NEEDED = ("bootstrap.js", "doctools.js", "fontawesome.js", "book.js", *THEIR_SEARCH, *THEIR_COPYING)
 RUBBISH = "#ethical-ad-placement, .pst-async-banner-revealer, #pst-back-to-top, #jb-print-docs-body"
-LONG = 5_000  # elements
+LONG = 4_000  # elements
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
@@ -58,12 +59,14 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     cards = draw_cards(site, fresh)
     pictures = {path.name: assets.shrink(path) for path in (site / "_images").glob("*.png")}
     book = Path(app.srcdir) / "book"
+    plain_code = assets.plain_code((site / "_static" / "pygments.css").read_text(encoding="utf-8"))
     facts = tryit.prepare(book, Path(app.outdir).parent / "try", site / "try")
     for path, page in fresh.items():
         name = path.relative_to(site).with_suffix("").as_posix()
         if searching.is_search(page):
             searching.rewrite_search_page(page)
         sharing.title_once(page)
+        sharing.describe(page, name)
         told = sharing.tell(page, name, app.config.html_baseurl, cards.get(path))
         rewrite_head(page, "../" * (len(path.relative_to(site).parts) - 1), told)
         rewrite_buttons(page)
@@ -74,8 +77,9 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         guesses.offer_guesses(page, path.stem)
         repair_tables(page)
         repair_roles(page)
-        spare_long_pages(page)
-        path.write_text(str(page), encoding="utf-8")
+        shorten_contents(page)
+        spare_long_pages(page, plain_code)
+        path.write_text(plain_code.sub(r"\1", str(page)), encoding="utf-8")
 
     if facts:  # the pages have told where each exercise stands
         (site / "try" / "exercises.json").write_text(json.dumps(facts), encoding="utf-8")
@@ -84,7 +88,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     (static / f"{BUNDLE}.js").write_text(script, encoding="utf-8")
     for unused in [static / "vendor", static / "locales", *static.rglob("*.map"), *static.rglob("fontawesome.js*")]:
         shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
-    words = {word for page in pages.values() for word in _class_names(page)} | set(re.findall(r"[\w-]+", script))
+    words = {word for page in pages.values() for word in _class_names(page)} | assets.scripted_names(script)
     words |= searching.class_names()
     (static / "maths.css").write_text(assets.maths_styles(static, "book.css"), encoding="utf-8")
     (static / f"{BUNDLE}.css").write_text(assets.bundle_styles(static, [*styles, "book.css"], words), encoding="utf-8")
@@ -213,10 +217,16 @@ def open_chapter(page: BeautifulSoup) -> None:
         page.head.append(place)
 
 
-def spare_long_pages(page: BeautifulSoup) -> None:
+def shorten_contents(page: BeautifulSoup) -> None:
+    """Of a page's own list of contents the sections: the theme unfolds more while one reads, and all below it moves."""
+    for inner in page.select(".bd-sidebar-secondary .toc-entry > ul"):
+        inner.decompose()
+
+
+def spare_long_pages(page: BeautifulSoup, dropped: re.Pattern) -> None:
     """Mark the pages of which a browser had better lay out only what is in sight."""
     article = page.select_one("article")
-    if article and len(article.find_all(True)) > LONG:
+    if article and len(article.find_all(True)) - len(dropped.findall(str(article))) > LONG:
         article["class"].append("long")
 
 
@@ -266,6 +276,8 @@ def repair_roles(page: BeautifulSoup) -> None:
     """What the theme, Sphinx and docutils get wrong for screen readers."""
     for toggler in page.select("img.toggler"):  # of the list of modules: nothing to fold
         toggler.decompose()
+    for table in page.select("table.indextable"):  # columns and rows of links
+        table["role"] = "presentation"
     for inner in page.select("article ul > ul"):  # a list belongs to the item above it
         inner.find_previous_sibling("li").append(inner.extract())
     for brand in page.select(".navbar-brand"):

@@ -1,8 +1,8 @@
 """The search: what there is to be found, and the page that finds it.
 
 `places` reads the finished pages: each section, glossary entry and object of the API is a place with a title and its
-own sentences, without code, buttons or menus. They are stored as one script, which the search page alone loads, so
-that search works from a file, too. book/_search/search.js ranks them.
+own sentences, without code, buttons or menus. They are stored as one script, so that search works from a file, too;
+book/_search/search.js loads it when something is looked for, and ranks them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from bs4 import BeautifulSoup, Tag
 
 OURS = Path(__file__).parent.parent / "_search"
-SCRIPTS = ("_static/places.js", "_static/search.js")  # what the search page loads besides the script of every page
+SCRIPTS = ("_static/search.js",)  # what the search page loads besides the script of every page
 PRESSED = ("form", "noscript", "button", "summary")
 HEADINGS = re.compile("^h[1-6]$")
 SIGNS = {

@@ -21,6 +21,12 @@ ROOT = "book/index"
 CARD = (1200, 630)
 LETTERS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 LINK = re.compile(r"^(?![a-z][a-z+.-]*:|#|//)")  # an address beside this page
+DESCRIPTIONS = {
+    "search": "Find a word in the chapters, the glossary and the package's documentation.",
+    "genindex": "Every object of the package and every term of the glossary, by letter.",
+    "py-modindex": "The modules of the package, with what each is for.",
+    "_modules/index": "The package's modules, with their source.",
+}
 MISSED = """<section id="missed"><h1>This page is not here</h1>
 <p>The address may be mistyped, or the page has moved. All pages of the book are in the list of chapters, and
 <a href="search.html">the search</a> finds what they say. Or begin at <a href="index.html">the first page</a>.</p>
@@ -55,6 +61,13 @@ def tell(page: BeautifulSoup, name: str, site_url: str, card: str | None) -> lis
     if site_url:
         tags.append(page.new_tag("link", attrs={"rel": "canonical", "href": site_url + address_of(name)}))
     return tags
+
+
+def describe(page: BeautifulSoup, name: str) -> None:
+    """Say of a page that no source describes what it is."""
+    if name in DESCRIPTIONS or name.startswith("_modules/"):
+        content = DESCRIPTIONS.get(name) or f"The source of {name.removeprefix('_modules/').replace('/', '.')}."
+        page.head.append(page.new_tag("meta", attrs={"name": "description", "content": content}))
 
 
 def heading_of(page: BeautifulSoup) -> str:
@@ -125,9 +138,10 @@ def missed(html: str, site_url: str) -> str:
     article.clear()
     article.append(BeautifulSoup(MISSED, "html.parser"))
     page.title.string = page.title.string.replace("Search", "Not found")
-    for element in page.select('[src*="search.js"], [src*="places.js"], [rel=canonical], [property^="og:"]'):
+    for element in page.select('[src*="search.js"], [rel=canonical], [property^="og:"]'):
         element.decompose()
     page.head.append(page.new_tag("meta", attrs={"name": "robots", "content": "noindex"}))
+    page.head.find("meta", attrs={"name": "description"})["content"] = "There is no page at this address."
     if site_url:
         page.head.insert(0, page.new_tag("base", attrs={"href": urlsplit(site_url).path}))
         for link in page.select('[href^="#"]'):

@@ -1,5 +1,7 @@
 // Finds places of the book (BOOK, in places.js): sections, glossary entries, objects of the API.
 
+const PLACES_ADDRESS = new URL("places.js", document.currentScript.src);
+
 // What learners type, and what the book says. Each side is tried.
 const SAME = [
   ["1x1", "pointwise"], ["mac", "multiply accumulate", "mult add"], ["flop", "floating point operation"],
@@ -27,11 +29,17 @@ const read = (text) => [...text.toLowerCase().normalize("NFC").replace(/(\d)\s?�
   .map(({ 0: word, index }) => [stem(word.replace(/^(\d+)x+(\d+)$/, "$1x$2").replace(/(\d),(?=\d{3})/g, "$1")), index, index + word.length]);
 const stems = (text) => read(text).flatMap(([word]) => (word.includes("_") ? [word, ...word.split("_").filter(Boolean).map(stem)] : [word]));
 
-const PLACES = BOOK.places.map(([page, kind, anchor, title, text], order) => ({
-  address: BOOK.pages[page][0], pageTitle: BOOK.pages[page][1], page, kind, anchor, title, text, order,
-  inTitle: stems(title), inPage: stems(BOOK.pages[page][1]), inText: stems(text),
-}));
-for (const place of PLACES) place.set = new Set([...place.inTitle, ...place.inText]);
+let PLACES = []; // until something is looked for
+const loadPlaces = () => new Promise((done, failed) => {
+  const script = Object.assign(document.createElement("script"), { src: PLACES_ADDRESS, onload: done, onerror: failed });
+  document.head.append(script);
+}).then(() => {
+  PLACES = BOOK.places.map(([page, kind, anchor, title, text], order) => ({
+    address: BOOK.pages[page][0], pageTitle: BOOK.pages[page][1], page, kind, anchor, title, text, order,
+    inTitle: stems(title), inPage: stems(BOOK.pages[page][1]), inText: stems(text),
+  }));
+  for (const place of PLACES) place.set = new Set([...place.inTitle, ...place.inText]);
+});
 const SYNONYMS = SAME.map((group) => group.map((phrase) => stems(phrase)));
 
 // How often the words of a phrase follow each other in a text of stems. The word being typed may be unfinished.
@@ -138,12 +146,17 @@ const show = (query) => {
   }));
   status.textContent = !query.trim() ? "" : found.length ? `${found.length === 20 ? "The best 20" : found.length} ${found.length === 1 ? "place" : "places"} for “${query.trim()}”` : `Nothing in the book says “${query.trim()}”. Try fewer or other words.`;
 };
+let loading;
+const search = () => {
+  if (PLACES.length || !field.value.trim()) show(field.value);
+  else (loading ??= loadPlaces()).then(() => show(field.value));
+};
 field.value = new URLSearchParams(location.search).get("q") ?? "";
-show(field.value);
-field.addEventListener("input", () => show(field.value));
+search();
+field.addEventListener("input", search);
 field.form.addEventListener("submit", (event) => {
   event.preventDefault();
   history.replaceState(null, "", `?q=${encodeURIComponent(field.value)}`);
-  show(field.value);
+  search();
 });
 if (!field.value) field.focus();

@@ -18,6 +18,31 @@ addEventListener("load", () => setTimeout(markScrollers)); // after the theme's 
 addEventListener("resize", () => setTimeout(markScrollers, 320));
 document.addEventListener("toggle", markScrollers, true);
 
+// Copying a cell's code.
+const COPY = `<svg viewBox="0 0 24 24" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="1.5">
+<rect x="8" y="8" width="12" height="12" rx="2"/><path d="M16 8V6a2 2 0 0 0-2-2H6a2 2 0 0 0-2 2v8a2 2 0 0 0 2 2h2"/></svg>`;
+const copy = async (code) => {
+  try {
+    await navigator.clipboard.writeText(code.innerText.replace(/\n$/, ""));
+    return true;
+  } catch { // not over plain http
+    getSelection().selectAllChildren(code);
+    return document.execCommand("copy");
+  }
+};
+for (const code of document.querySelectorAll("div.highlight pre")) {
+  const button = document.createElement("button");
+  const say = (words) => Object.assign(button, { ariaLabel: words }).setAttribute("data-tooltip", words);
+  Object.assign(button, { type: "button", className: "copybtn o-tooltip--left", innerHTML: COPY });
+  say("Copy");
+  button.addEventListener("click", async () => {
+    say(await copy(code) ? "Copied" : "Could not copy");
+    button.classList.add("success");
+    setTimeout(() => { button.classList.remove("success"); say("Copy"); }, 2000);
+  });
+  code.after(button);
+}
+
 // On paper everything is open.
 let closed = [];
 addEventListener("beforeprint", () => {

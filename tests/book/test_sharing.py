@@ -146,7 +146,7 @@ class TestEachPage:
     def test_lets_a_browser_skip_what_is_out_of_sight_on_long_pages(self, page, site):
         for name in chapters():
             article = page(name).select_one("article")
-            assert ("long" in article["class"]) == (len(article.find_all(True)) > 5_000)
+            assert ("long" in article["class"]) == (len(article.find_all(True)) > 4_000)
         assert "long" in page("book/F_api").select_one("article")["class"]
         styles = (site / "_static" / "book.bundle.css").read_text(encoding="utf-8")
         assert "content-visibility: auto" in styles
