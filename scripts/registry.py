@@ -32,6 +32,9 @@ def computed() -> dict[str, str]:
     middle = separable.blocks[7][0]
     smallest, small = mobilenet_v1(NARROWEST, 128), mobilenet_v1(resolution=160)
     without_head = small.cost.macs - small.classifier.cost.macs
+    normed = sum(
+        layer.cost.output_elements for layer in separable.layers if layer.kind not in ("pooling", "classifier")
+    )
     network = MobileNetV1()
     norms = sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     peak = inspect.signature(training.recipe).parameters["learning_rate"].default
@@ -67,6 +70,7 @@ def computed() -> dict[str, str]:
         "the learning rate at which the schedule peaks, after the first third": str(peak),
         "the resolution in MobileNet V1's full name, as it runs on one machine": str(stem.input_size[0]),
         "the width α of the networks that the recipes were tried on": f"{tried}",
+        "each element entering batch norm, taken twice": f"{2 * normed:,}",
         "all images of the digits": f"{len(load_digits().images):,}",
         "the channels of V2's last layer but one": f"{mobilenet_v2().classifier.in_channels:,}",
         "depthwise MACs per byte without weights": f"{weightless.arithmetic_intensity():.3f}",
