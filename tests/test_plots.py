@@ -92,7 +92,7 @@ def test_the_grid_writes_each_number():
     written = [text.get_text() for text in axes.texts]
     plt.close()
     assert written == ["1", "-2", "0.5", "4"]
-    assert axes.get_title() == "numbers"
+    assert axes.get_title(plt.rcParams["axes.titlelocation"]) == "numbers"
 
 
 @pytest.mark.parametrize("values", [[[1, -2], [0.5, 4]], [[0, 0], [0, 0]], [[-1000, 1000]]])

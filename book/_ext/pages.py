@@ -28,10 +28,17 @@ THEME_SCRIPT = """
   root.dataset.theme = stored === "auto" ? preferred : stored;
 })();
 """
-# The fonts early, before a line is drawn that needs them. (From a file, browsers load them without being asked.)
+# The fonts early, before a line is drawn that needs them, and the text with them or after a second: letters that come
+# later would break lines elsewhere and move all below. (From a file, browsers load fonts without being asked.)
 FONT_SCRIPT = """
-if (location.protocol !== "file:") for (const font of %s) document.head.append(Object.assign(
-  document.createElement("link"), { rel: "preload", as: "font", type: "font/woff2", crossOrigin: "", href: font }));
+if (location.protocol !== "file:") {
+  const show = () => document.documentElement.classList.remove("waits");
+  document.documentElement.classList.add("waits");
+  addEventListener("DOMContentLoaded", () => document.fonts.ready.then(show));
+  setTimeout(show, 1000);
+  for (const font of %s) document.head.append(Object.assign(
+    document.createElement("link"), { rel: "preload", as: "font", type: "font/woff2", crossOrigin: "", href: font }));
+}
 """
 # Search and copying are the book's own, tooltips and drop-down menus are nowhere, and icons are drawn.
 THEIR_SEARCH = ("sphinx_highlight.js", "searchtools.js", "language_data.js", "searchindex.js")
@@ -88,8 +95,10 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     (static / f"{BUNDLE}.js").write_text(script, encoding="utf-8")
     for unused in [static / "vendor", static / "locales", *static.rglob("*.map"), *static.rglob("fontawesome.js*")]:
         shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
-    words = {word for page in pages.values() for word in _class_names(page)} | assets.scripted_names(script)
-    words |= searching.class_names()
+    words = {word for page in pages.values() for word in _class_names(page)} | assets.scripted_names(
+        script + FONT_SCRIPT
+    )
+    words |= assets.scripted_names(FONT_SCRIPT) | searching.class_names()
     (static / "maths.css").write_text(assets.maths_styles(static, "book.css"), encoding="utf-8")
     (static / f"{BUNDLE}.css").write_text(assets.bundle_styles(static, [*styles, "book.css"], words), encoding="utf-8")
     in_contents = sorted(name for name in app.env.found_docs if (site / f"{name}.html") in pages)

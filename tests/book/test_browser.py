@@ -183,17 +183,6 @@ def test_formulas_do_not_wait_for_their_letters(browser, server):
         assert page.evaluate(SHIFTED) <= 0.05
 
 
-def test_the_contents_of_a_page_keep_their_height_while_one_reads(browser, server):
-    height = "() => document.querySelector('.bd-sidebar-secondary nav').getBoundingClientRect().height"
-    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
-        page = context.new_page()
-        page.goto(f"{server}/book/D_solutions.html")
-        before = page.evaluate(height)
-        page.locator("article section section").nth(3).evaluate("section => section.scrollIntoView()")
-        page.wait_for_selector(".bd-sidebar-secondary .nav-link.active", state="attached")
-        assert page.evaluate(height) == before
-
-
 def test_the_page_for_what_is_missing_can_be_read_by_everyone(browser, server):
     with browser.new_context(viewport={"width": 375, "height": 800}) as context:
         page = context.new_page()

@@ -223,6 +223,9 @@ class TestEveryPage:
         sheets = [link["href"].rpartition("/")[2] for link in page.select('link[rel="stylesheet"]')]
         assert sheets == ["book.bundle.css", *(["maths.css"] if page.select("math") else [])]
 
+    def test_unfolds_no_list_beside_the_text_while_one_reads(self, page):
+        assert not page.select(".bd-sidebar-secondary .toc-entry > ul")
+
     def test_gives_each_picture_its_words_and_its_size(self, page):
         for picture in page.select("article img"):
             assert len(picture["alt"]) >= 40, picture

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 QUERIES = {
     "quantization": "10_making_it_faster",
     "quantisation": "10_making_it_faster",
-    "Quantize int8": "10_making_it_faster",
+    "Quantize int8": "13_onto_a_device",
     "1x1": "03_depthwise_and_pointwise",
     "1x1 convolution": "03_depthwise_and_pointwise",
     "1×1 conv": "03_depthwise_and_pointwise",
