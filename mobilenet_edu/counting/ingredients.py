@@ -39,6 +39,7 @@ _ACTIVATIONS = {
     "softmax": "softmax",
 }
 
+_UNCOUNTED = {"moved_outputs", "joined_outputs", "sum_outputs"}  # by flops-profiler, wherever it is called
 _OWN = ("weight", "bias")  # what the parameters of the layers below are called
 _BARE = ("relu", "sigmoid", "tanh", "softmax")  # also functions of torch itself and methods of tensors
 
@@ -256,7 +257,7 @@ class _Watch(TorchFunctionMode):
         if isinstance(output, torch.Tensor) or (isinstance(output, (tuple, list)) and _tensors(output)):
             amounts = self.measured(func, args, kwargs, output, sys._getframe(1))
             self.amounts.update(amounts)
-            self.amounts["outer_calls"] += len(self.inside) == 1 and "moved_outputs" not in amounts
+            self.amounts["outer_calls"] += len(self.inside) == 1 and not amounts.keys() <= _UNCOUNTED
         return output
 
     def measured(self, func: Any, args: tuple, kwargs: dict[str, Any], output: Any, caller: FrameType) -> Amounts:
