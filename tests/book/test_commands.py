@@ -17,7 +17,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 # What is run on the copy, and what is put in place of a part that would take long.
 RUN = {
     r"\.venv/bin/python scripts/notebooks\.py book/02\S*": {},
-    r"\.venv/bin/pytest book/02\S* tests/book": {"tests/book": "tests/book/test_contents.py --collect-only"},
+    r"\.venv/bin/pytest book/02\S* tests/book": {"tests/book": "tests/book --collect-only"},
     r"\.venv/bin/pytest tests/test_exercises\.py -k \w+": {" -k": " --collect-only -k"},
     r'python -c "import secrets.*': {},
     r"jupyter-book build \. .*": {"--all": "--help"},
