@@ -1,6 +1,7 @@
 """The checker: five outcomes, and nothing that an answer does ends in an exception or a dead kernel."""
 
 import dataclasses
+import gc
 import math
 import signal
 import subprocess
@@ -593,6 +594,28 @@ def test_an_import_is_not_the_answers_own_time(tmp_path, monkeypatch):
 
     assert verdict_of(imports).outcome == "correct"
     assert "seconds of work" in verdict_of(imports_and_loops).text
+
+
+def test_the_alarm_waits_while_a_library_watches_the_garbage_collector(monkeypatch):
+    """Python drops what is raised in a callback of the collector: pytest would warn, and the answer run on."""
+    dropped, seconds = [], []
+    monkeypatch.setattr(sys, "unraisablehook", dropped.append)
+
+    def watches(phase, info):
+        if seconds:
+            works(seconds.pop())
+
+    def collects(height, width):
+        seconds.append(0.5)
+        gc.collect()
+        loops(height, width)
+
+    gc.callbacks.append(watches)
+    try:
+        assert verdict_of(collects).outcome == "timed out"
+    finally:
+        gc.callbacks.remove(watches)
+    assert not dropped
 
 
 def test_the_alarm_is_put_back_after_a_check():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import inspect
 import io
 import signal
@@ -76,6 +77,15 @@ def _imports(frame: FrameType | None) -> bool:
     return False
 
 
+def _cleans_up(frame: FrameType | None, callbacks: set[CodeType]) -> bool:
+    """Whether a library watches the garbage collector: of what is raised there, Python only says that it is dropped."""
+    while frame is not None and frame.f_code is not within.__code__:
+        if frame.f_code in callbacks:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def within(seconds: float, run: Callable[[Callable[[], None]], None], printed: CappedOutput) -> BaseException | None:
     """Call ``run`` with a time limit and its output kept; return what it raised, if anything.
 
@@ -88,13 +98,14 @@ def within(seconds: float, run: Callable[[Callable[[], None]], None], printed: C
     armed = True
     pause = GRACE
     over = ""
+    callbacks = {callback.__code__ for callback in gc.callbacks if inspect.isfunction(callback)}
 
     def alarm(_: int, frame: FrameType | None) -> None:
         nonlocal pause, over
         if not armed:
             return
         over = over or clock.tick(frame)
-        if not over:
+        if not over or _cleans_up(frame, callbacks):
             signal.setitimer(signal.ITIMER_REAL, LOOK_AFTER)
             return
         # Once is enough for most answers. A bare `except:` in a loop swallows the exception; then two alarms in
