@@ -18,6 +18,7 @@ import sharing
 import tryit
 from bs4 import BeautifulSoup, Tag
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 BUNDLE = "book.bundle"
 THEME_SCRIPT = """
@@ -298,7 +299,17 @@ def repair_roles(page: BeautifulSoup) -> None:
             element.decompose()
 
 
+def letter_the_appendices(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Number the figures of appendix A as A.1, A.2, … beside the 1.1, 1.2, … of chapter 1."""
+    for name, numbers in env.toc_fignumbers.items():
+        letter = re.match(r"book/([A-Z])_", name)
+        for place, figure in enumerate(numbers.get("figure", ()) if letter else (), start=1):
+            numbers["figure"][figure] = letter[1], place
+    return []
+
+
 def setup(app: Sphinx) -> dict:
     """Finish the pages when the build has finished."""
+    app.connect("env-get-updated", letter_the_appendices, priority=900)  # after Sphinx has numbered all
     app.connect("build-finished", finish, priority=900)  # after the theme's own
     return {"parallel_read_safe": True, "parallel_write_safe": True}
