@@ -129,9 +129,9 @@ def _random_bias(rng: Random) -> tuple:
     level=2,
     minutes=8,
     task="""A convolution has the bias `bias` in every channel, and without it each channel would have mean 0. Batch
-norm follows. Its running mean starts at 0 and moves by `momentum` of the way to the batch's mean at each batch. Fill
-the gap: how much of the bias does the running mean still miss after so many `batches`, as a float? (That, divided by
-σ and times γ, is what you would see in evaluation mode.)""",
+norm follows. Its running mean starts at 0, and with each batch it moves towards the batch's mean by the fraction
+`momentum` of the distance. Fill the gap: how much of the bias does the running mean still miss after so many
+`batches`, as a float? (That, divided by σ and times γ, is what you would see in evaluation mode.)""",
     hints=(
         "The bias is part of every batch's mean. Where does a running mean end that sees one value again and again?",
         "new = (1 − momentum) · old + momentum · (the batch's mean).",
@@ -646,7 +646,7 @@ def _parameters_without_gradient(model, image):
 are frozen (`requires_grad=False`) and get no gradient although every image passes through them. So look at what
 *runs*: return the names of the modules that hold parameters of their own and that a forward pass with `image` never
 calls, as a list in the order of `named_modules()`. Afterwards the network must be in the same mode, with the same
-buffers and without your hooks.""",
+buffers, and without anything that you attached to it.""",
     hints=(
         "PyTorch can call a function of yours each time a module runs. Look up `register_forward_hook`.",
         "idle = modules with parameters of their own − modules that ran. "

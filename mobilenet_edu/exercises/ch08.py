@@ -159,7 +159,7 @@ def _by_sorting(runs):
     goal=2,
     level=2,
     minutes=8,
-    task="""`runs` is a list of `(recipe, validation_correct, test_correct)`, one entry a run; a recipe may have one
+    task="""`runs` is a list of `(recipe, validation_correct, test_correct)`, one entry per run; a recipe may have one
 run or several. Return the name of the recipe to use from now on (of two that are level, the one that comes first). One
 line is missing.""",
     hints=(
@@ -348,10 +348,10 @@ def _by_sampling(count, held_out, seed):
     goal=1,
     level=3,
     minutes=10,
-    task="""Return three lists of indices, `(train, validation, test)`, that share none and together hold `0` to `count
-- 1`. Validation and test have `held_out` indices each. The file was written by one person after another, so each set
-must be a random sample of all of it; the same `seed` must give the same sets, another seed others. (Many answers are
-right.)""",
+    task="""Return three lists of indices, `(train, validation, test)`, that share none and together hold the numbers from 0
+up to, not including, `count`. Validation and test have `held_out` indices each. The file was written by one person
+after another, so each set must be a random sample of all of it; the same `seed` must give the same sets, another seed
+others. (Many answers are right.)""",
     hints=(
         "Put all indices into a random order first. What is left to do is cutting.",
         "The first `held_out` of the shuffled list, the next `held_out`, and the rest.",
@@ -470,7 +470,7 @@ def _as_if_strangers(runs, total):
     minutes=12,
     unit="points",
     task="""`runs` is a list of `(network, split, seed, correct)`, in any order: for each split and seed that occur
-together, one run of the `"dense"` and one of the `"separable"` network, with the images of `total` that it got right.
+together, one run of the `"dense"` and one of the `"separable"` network; `correct` of its `total` images were right.
 How many points of accuracy does the separable network lose? Return the mean and the standard deviation of the
 differences, taken run by run.""",
     hints=(
@@ -930,10 +930,10 @@ budget for finding theirs. It asks for the split: another test set is another qu
 only their mean, and says beforehand what would count as no difference.""",
     ),
     Essay(
-        title="A fair test of narrow against shallow",
+        title="A fair test of thin against shallow",
         goal=5,
         minutes=15,
-        task="""In this chapter, the shallow network met the narrow one on digits of 8×8 pixels, enlarged to 32×32.
+        task="""In this chapter, the shallow network met the thin one on digits of 8×8 pixels, enlarged to 32×32.
 Explain why this is no test of the paper's claim, whichever of them had won. Then design one that you could afford.""",
         good_answer="""It names what the digits lack: detail for deep layers to work on. Most blocks of MobileNet see
 maps of 2×2 pixels here, where a 3×3 kernel mostly meets padding, and the blocks that the shallow network leaves out
