@@ -348,10 +348,10 @@ def _by_sampling(count, held_out, seed):
     goal=1,
     level=3,
     minutes=10,
-    task="""Return three lists of indices, `(train, validation, test)`, that share none and together hold the numbers from 0
-up to, not including, `count`. Validation and test have `held_out` indices each. The file was written by one person
-after another, so each set must be a random sample of all of it; the same `seed` must give the same sets, another seed
-others. (Many answers are right.)""",
+    task="""Return three lists of indices, `(train, validation, test)`, that share none and together hold the numbers
+from 0 up to, not including, `count`. Validation and test have `held_out` indices each. The file was written by one
+person after another, so each set must be a random sample of all of it; the same `seed` must give the same sets,
+another seed others. (Many answers are right.)""",
     hints=(
         "Put all indices into a random order first. What is left to do is cutting.",
         "The first `held_out` of the shuffled list, the next `held_out`, and the rest.",

@@ -1,4 +1,4 @@
-"""A number at the beginning of a line makes a list: "It is\\n64. All" would show "1. All", and an answer "4. It" an item."""
+"""A number at the beginning of a line makes a list: of "at N =\\n64. All", the page would show an item "64. All"."""
 
 import re
 from pathlib import Path
