@@ -6,7 +6,11 @@ exercises and its last section, which look over the page. The place is kept in `
 itself: if the text or the output changes alone, ``tests/book/test_numbers.py`` fails. A sentence is known by its words,
 so that a new number in an old sentence is never tied to another place by itself.
 
-``python scripts/number_places.py --again 06 07``   ties the sentences of these pages anew, if they were meant to change
+Short numbers stand on a page by chance, too. So a new sentence is tied by itself only to a place that is surely meant:
+a line that speaks of the same. Any other place in reach is proposed, and whoever wrote the sentence says whether it is.
+
+``python scripts/number_places.py --again 06 07``   takes what is proposed on these pages, ties sentences anew that were
+                                                    meant to change, and prints each with the line that it now follows
 """
 
 from __future__ import annotations
@@ -66,13 +70,17 @@ class Claim(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A number that a page computes or gives. ``name`` finds it again; ``words`` are those of its row and column."""
+    """A number that a page computes or gives, and the ``line`` that shows it.
+
+    ``name`` finds it again; ``words`` are those of its row and column.
+    """
 
     section: int
     cell: int
     name: str
     number: str
     words: frozenset[str]
+    line: str
 
 
 def prose(markdown: str) -> str:
@@ -129,20 +137,28 @@ def claims(path: Path) -> list[Claim]:
 
 def places(path: Path) -> list[Place]:
     """Every number that the outputs of a page show and that its code gives, and those of the registry."""
-    found = [Place(-1, -1, f"registry {key}", _plain(value), _words(key)) for key, value in computed().items()]
+    found = [Place(-1, -1, f"registry {key}", _plain(value), _words(key), key) for key, value in computed().items()]
     if path.suffix == ".md":
         return found
     for section, index, cell in _sectioned(path):
         if cell.cell_type == "code":
-            for name, number, words in [*_shown(cell), *_given(cell)]:
-                found.append(Place(section, index, f"{cell.id} {name}", number, words))
+            for name, number, words, line in [*_shown(cell), *_given(cell)]:
+                found.append(Place(section, index, f"{cell.id} {name}", number, words, line))
     return found
 
 
-def best(claim: Claim, known: list[Place], overviews: set[int]) -> Place | None:
-    """The place that a new sentence is tied to: in reach, with the most words in common, then the nearest."""
-    words, around = _words(claim.sentence), _words(claim.passage)
-    fits = [place for place in known if place.number == claim.number and _in_reach(claim, place, around, overviews)]
+def best(claim: Claim, known: list[Place], overviews: set[int], proposed: bool = False) -> Place | None:
+    """The place that a new sentence is tied to: surely meant, with the most words in common, then the nearest.
+
+    With ``proposed``, one that is in reach will do.
+    """
+    words, around = _words(claim.sentence) - {claim.number}, _words(claim.passage)
+    fits = [
+        place
+        for place in known
+        if place.number == claim.number and _in_reach(claim, place, around, overviews)
+        if proposed or _is_sure(claim, place, words)
+    ]
 
     def rank(place: Place) -> tuple[bool, bool, int, int]:
         here, given = place.section == claim.section, " code " in place.name
@@ -173,34 +189,51 @@ def kept() -> dict[tuple[str, str, int], str]:
 
 def problems(path: Path, tied: dict[tuple[str, str, int], str]) -> list[str]:
     """A sentence for each number of the page that is not what its place shows, and for each that has no place."""
-    shown = {place.name: place.number for place in places(path)}
-    return [said for claim in claims(path) if (said := problem(claim, shown, tied))]
+    known, overviews = places(path), overview_sections(path)
+    shown = {place.name: place.number for place in known}
+    found = []
+    for claim in claims(path):
+        if problem(claim, shown, tied):
+            found.append(problem(claim, shown, tied, best(claim, known, overviews, proposed=True)))
+    return found
 
 
 def texts(again: tuple[str, ...] = ()) -> dict[Path, str]:
-    """The kept places with those of new sentences, if there are any; pages that begin with ``again`` are tied anew."""
+    """The kept places with those of new sentences, if there are any.
+
+    On pages that begin with ``again``, what is proposed is taken, and a place that shows another number is left.
+    """
     before = kept()
     after = {}
     for path in pages():
         known, overviews = places(path), overview_sections(path)
+        shown = {place.name: place.number for place in known}
+        asked = path.name.startswith(again or ("?",))
         for claim in claims(path):
             name = (claim.page, claim.key, claim.index)
-            if name in before and not path.name.startswith(again or ("?",)):
+            if name in before and (not asked or shown.get(before[name]) == claim.number):
                 after[name] = before[name]
-            elif not _is_small(claim.number) and (place := best(claim, known, overviews)):
+            elif not _is_small(claim.number) and (place := best(claim, known, overviews, proposed=asked)):
                 after[name] = place.name
+                if asked:
+                    print(f"{path.stem}: {claim.number} in {_short(claim.sentence)} follows {place.line!r}")
     lines = ["\t".join([page, key, str(index), after[page, key, index]]) for page, key, index in sorted(after)]
     text = HEADER + "".join(f"{line}\n" for line in lines)
     return {} if KEPT.exists() and KEPT.read_text(encoding="utf-8") == text else {KEPT: text}
 
 
-def problem(claim: Claim, shown: dict[str, str], tied: dict[tuple[str, str, int], str]) -> str | None:
+def problem(
+    claim: Claim, shown: dict[str, str], tied: dict[tuple[str, str, int], str], proposed: Place | None = None
+) -> str | None:
     """What is wrong with a number, and what to do; None if it is what its place shows."""
-    where = f"{claim.page}, cell {claim.cell}: {claim.number} in {' '.join(claim.sentence.split())!r}"
+    where = f"{claim.page}, cell {claim.cell}: {claim.number} in {_short(claim.sentence)}"
+    again = f"python scripts/number_places.py --again {claim.page.split('_')[0]}"
     place = tied.get((claim.page, claim.key, claim.index))
     if place is None:
         if _is_small(claim.number):
             return None
+        if proposed:
+            return f"{where} is tied to nothing. If it is the number of {proposed.line!r}, run {again}"
         return (
             f"{where} is tied to nothing. Run make fresh; if it stays, no output of its section shows the number: "
             "print it there, or compute it in scripts/registry.py under a key whose words the sentence uses"
@@ -208,10 +241,7 @@ def problem(claim: Claim, shown: dict[str, str], tied: dict[tuple[str, str, int]
     if shown.get(place) == claim.number:
         return None
     says = f"now shows {shown[place]}" if place in shown else "is gone"
-    return (
-        f"{where}: its place ({place}) {says}. Correct the sentence or the code; if both are right, run "
-        f"python scripts/number_places.py --again {claim.page.split('_')[0]}"
-    )
+    return f"{where}: its place ({place}) {says}. Correct the sentence or the code; if both are right, run {again}"
 
 
 def _in_reach(claim: Claim, place: Place, words: frozenset[str], overviews: set[int]) -> bool:
@@ -220,6 +250,17 @@ def _in_reach(claim: Claim, place: Place, words: frozenset[str], overviews: set[
     if " code " in place.name:
         return False
     return (claim.section in overviews and place.section >= 0) or len(place.words & words) >= 2
+
+
+def _is_sure(claim: Claim, place: Place, words: frozenset[str]) -> bool:
+    """Whether a place in reach is the one that is meant: a long number, or a line that speaks of the same."""
+    is_long = len(claim.number.replace(".", "").lstrip("0")) >= 4
+    here = place.section == claim.section
+    return len(place.words & words) >= (3 - is_long if not here else 0 if is_long else 2)
+
+
+def _short(sentence: str) -> str:
+    return repr(" ".join(sentence.split()))
 
 
 def _sectioned(path: Path) -> Iterator[tuple[int, int, nbformat.NotebookNode]]:
@@ -237,7 +278,7 @@ def _sectioned(path: Path) -> Iterator[tuple[int, int, nbformat.NotebookNode]]:
             yield section, index, nbformat.from_dict({**cell, "source": part})
 
 
-def _shown(cell: nbformat.NotebookNode) -> Iterator[tuple[str, str, frozenset[str]]]:
+def _shown(cell: nbformat.NotebookNode) -> Iterator[tuple[str, str, frozenset[str], str]]:
     """Every number that a cell's outputs show: in which line, known by its words, and which number of that line."""
     seen: Counter[str] = Counter()
     for line, headings in _lines(cell):
@@ -248,7 +289,7 @@ def _shown(cell: nbformat.NotebookNode) -> Iterator[tuple[str, str, frozenset[st
         for place, part in enumerate(line):
             words = _words(" ".join([*line, *headings[place : place + 1]]))
             for number in SHOWN.findall(_plain(part)):
-                yield f"{name}.{index}", number, words - {number}
+                yield f"{name}.{index}", number, words - {number}, " ".join(" | ".join(line).split())
                 index += 1
 
 
@@ -267,10 +308,12 @@ def _lines(cell: nbformat.NotebookNode) -> Iterator[tuple[list[str], list[str]]]
         yield from (([line], []) for text in other for line in text.splitlines())
 
 
-def _given(cell: nbformat.NotebookNode) -> Iterator[tuple[str, str, frozenset[str]]]:
+def _given(cell: nbformat.NotebookNode) -> Iterator[tuple[str, str, frozenset[str], str]]:
     """Every number that stands in a cell's code, as what is given."""
-    for index, number in enumerate(re.findall(r"(?<![\w.#])\d+(?:\.\d+)?", cell.source.replace("_", ""))):
-        yield f"code {index}", number, frozenset()
+    code = cell.source.replace("_", "")
+    for index, found in enumerate(re.finditer(r"(?<![\w.#])\d+(?:\.\d+)?", code)):
+        line = code[code.rfind("\n", 0, found.start()) + 1 :].partition("\n")[0]
+        yield f"code {index}", found.group(), frozenset(), line.strip()
 
 
 def _numbers(text: str) -> list[str]:

@@ -28,16 +28,22 @@ def near_misses(number: str) -> list[str]:
     return [f"{value:.{digits}f}" for value in values if value >= 0]
 
 
-def test_nearly_every_near_miss_is_found():
-    """A slip of one, two or five in the last digit of a sentence that is tied; a new one may take what is in reach."""
+@pytest.mark.parametrize("sentence", ["tied", "new"])
+def test_nearly_every_near_miss_is_found(sentence):
+    """A slip of one, two or five in the last digit."""
     tied, passed, tried = number_places.kept(), {}, {}
     for path in PAGES:
-        shown = {place.name: place.number for place in number_places.places(path)}
+        known, overviews = number_places.places(path), number_places.overview_sections(path)
+        shown = {place.name: place.number for place in known}
         for claim in claims(path):
             if claim.number.isdigit() and int(claim.number) <= 12:
                 continue
             for number in near_misses(claim.number):
-                missed = number_places.problem(claim._replace(number=number), shown, tied) is None
+                slip = claim._replace(number=number, sentence=claim.sentence.replace(claim.number, number))
+                if sentence == "tied":
+                    missed = number_places.problem(slip, shown, tied) is None
+                else:  # make fresh would tie it
+                    missed = number_places.best(slip, known, overviews) is not None
                 tried[path.name] = tried.get(path.name, 0) + 1
                 passed[path.name] = passed.get(path.name, 0) + missed
     assert sum(tried.values()) > 4000
@@ -64,7 +70,7 @@ def book(tmp_path, monkeypatch):
     monkeypatch.setattr(number_places, "BOOK", tmp_path)
     monkeypatch.setattr(number_places, "KEPT", tmp_path / "numbers.txt")
 
-    def write(first, second, outputs=("dogs: 41\nbirds: 17\n", "cats: 77\n")):
+    def write(first, second, outputs=("dogs in town: 41\nbirds in town: 17\n", "cats in town: 77\n")):
         codes = [new_code_cell(f"count({i})", id=f"code-{i}") for i in range(2)]
         for cell, text in zip(codes, outputs, strict=True):
             cell.outputs = [new_output("stream", text=text)]
@@ -72,8 +78,8 @@ def book(tmp_path, monkeypatch):
         cells += [new_markdown_cell(f"## Two\n\n{second}"), codes[1]]
         nbformat.write(new_notebook(cells=cells), tmp_path / "page.ipynb")
 
-    def tie():
-        for path, text in number_places.texts().items():
+    def tie(*again):
+        for path, text in number_places.texts(again).items():
             path.write_text(text, encoding="utf-8")
 
     def found():
@@ -84,15 +90,28 @@ def book(tmp_path, monkeypatch):
 
 def test_a_new_sentence_is_tied_to_an_output_of_its_section(book):
     write, tie, found = book
-    write("There are 41 dogs.", "And 77 cats.")
+    write("The town has 41 dogs.", "And the town has 77 cats.")
     assert len(found()) == 2
     tie()
     assert not found()
 
 
+def test_a_short_number_is_proposed_where_no_line_speaks_of_the_same_and_taken_when_asked(book, capsys):
+    write, tie, found = book
+    write("Nobody counted 41 of them.", "And the town has 77 cats.")
+    tie()
+    (sentence,) = found()
+    assert sentence.endswith(
+        "If it is the number of 'dogs in town: 41', run python scripts/number_places.py --again page"
+    )
+    tie("page")
+    assert not found()
+    assert "41 in 'Nobody counted 41 of them.' follows 'dogs in town: 41'" in capsys.readouterr().out
+
+
 def test_a_number_of_another_section_is_refused_and_the_sentence_says_what_to_do(book):
     write, tie, found = book
-    write("There are 41 dogs.", "And 41 of something.")
+    write("The town has 41 dogs.", "And 41 of something.")
     tie()
     (sentence,) = found()
     assert sentence.startswith("page, cell 3: 41 in 'And 41 of something.' is tied to nothing. Run make fresh")
@@ -101,48 +120,59 @@ def test_a_number_of_another_section_is_refused_and_the_sentence_says_what_to_do
 
 def test_an_old_sentence_does_not_take_another_number_of_its_section(book):
     write, tie, found = book
-    write("There are 41 dogs.", "And 77 cats.")
+    write("The town has 41 dogs.", "And the town has 77 cats.")
     tie()
-    write("There are 17 dogs.", "And 77 cats.")  # the birds' number
+    write("The town has 17 dogs.", "And the town has 77 cats.")  # the birds' number
     tie()
     (sentence,) = found()
-    assert "17 in 'There are 17 dogs.': its place" in sentence
+    assert "17 in 'The town has 17 dogs.': its place" in sentence
     assert "now shows 41. Correct the sentence or the code; if both are right" in sentence
 
 
 def test_a_small_number_is_followed_where_a_large_one_was(book):
     write, tie, found = book
-    write("There are 17 birds.", "And 77 cats.")
+    write("The town has 17 birds.", "And the town has 77 cats.")
     tie()
-    write("There are 12 birds.", "And 77 cats.")
+    write("The town has 12 birds.", "And the town has 77 cats.")
     tie()
     assert len(found()) == 1
 
 
 def test_an_output_that_changes_alone_is_found_and_a_line_before_it_does_no_harm(book):
     write, tie, found = book
-    write("There are 41 dogs.", "And 77 cats.")
+    write("The town has 41 dogs.", "And the town has 77 cats.")
     tie()
-    write("There are 41 dogs.", "And 77 cats.", ("cows: 5\ndogs: 41\nbirds: 17\n", "cats: 77\n"))
+    write(
+        "The town has 41 dogs.",
+        "And the town has 77 cats.",
+        ("cows in town: 5\ndogs in town: 41\nbirds in town: 17\n", "cats in town: 77\n"),
+    )
     assert not found()
-    write("There are 41 dogs.", "And 77 cats.", ("dogs: 42\nbirds: 41\n", "cats: 77\n"))
+    write(
+        "The town has 41 dogs.",
+        "And the town has 77 cats.",
+        ("dogs in town: 42\nbirds in town: 41\n", "cats in town: 77\n"),
+    )
     assert len(found()) == 1
 
 
 def test_a_sentence_and_its_output_may_change_together(book):
     write, tie, found = book
-    write("There are 41 dogs.", "And 77 cats.")
+    write("The town has 41 dogs.", "And the town has 77 cats.")
     tie()
-    write("There are 42 dogs.", "And 77 cats.", ("dogs: 42\nbirds: 41\n", "cats: 77\n"))
+    write(
+        "The town has 42 dogs.",
+        "And the town has 77 cats.",
+        ("dogs in town: 42\nbirds in town: 41\n", "cats in town: 77\n"),
+    )
     assert not found()
 
 
 def test_a_page_that_was_meant_to_change_is_tied_anew(book):
     write, tie, found = book
-    write("There are 41 of them.", "And 77 cats.")
+    write("The town has 41 dogs, all of them.", "And the town has 77 cats.")
     tie()
-    write("There are 17 of them.", "And 77 cats.")
+    write("The town has 17 dogs, all of them.", "And the town has 77 cats.")
     assert len(found()) == 1
-    for path, text in number_places.texts(("page",)).items():
-        path.write_text(text, encoding="utf-8")
+    tie("page")
     assert not found()
