@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from contents import ROOT, SITE, chapters
+from contents import ROOT, SITE, built_once, chapters
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
@@ -46,14 +46,16 @@ def patient(new_context):
 @pytest.fixture(scope="session")
 def site() -> Path:
     """The folder of the built HTML."""
-    page = SITE / f"{chapters()[0]}.html"
     sources = [ROOT / "_config.yml", ROOT / "_toc.yml", *ROOT.glob("book/**/*.*"), *ROOT.glob("mobilenet_edu/**/*.py")]
     newest = max(path.stat().st_mtime for path in sources if "__pycache__" not in path.parts)
-    if not page.exists() or page.stat().st_mtime < newest:
-        command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "-W", "-n", "--keep-going", "--all"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
+    built_once(SITE / f"{chapters()[0]}.html", newest, build, lock=SITE.with_name("being-built.lock"))
     return SITE
+
+
+def build() -> None:
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "-W", "-n", "--keep-going", "--all"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.fixture(scope="session")

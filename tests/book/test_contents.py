@@ -2,12 +2,13 @@
 
 import copy
 import re
+import threading
 
 import contents_lists
 import exercise_numbers
 import nbformat
 import pytest
-from contents import NOTEBOOKS, ROOT, chapters
+from contents import NOTEBOOKS, ROOT, built_once, chapters
 
 PAGES = [*NOTEBOOKS, *sorted((ROOT / "book").glob("*.md"))]
 MADE = re.compile(r"<!-- table: .*?<!-- end of table -->", re.DOTALL)
@@ -98,3 +99,23 @@ def test_an_exercise_that_moves_takes_its_references_along(monkeypatch):
 def test_a_reference_to_no_exercise_is_refused():
     with pytest.raises(ValueError, match=r"ch05\.nothing, which does not exist"):
         exercise_numbers.numbered("exercise 5.4<!-- ch05.nothing -->")
+
+
+def test_of_two_workers_that_find_no_book_one_builds_it(tmp_path):
+    page, builds = tmp_path / "index.html", []
+
+    def need():
+        built_once(page, 0, build, tmp_path / "lock")
+
+    other = threading.Thread(target=need)
+
+    def build():
+        builds.append(1)
+        if len(builds) == 1:
+            other.start()  # and it looks for the page before there is one, however slow the machine is
+            other.join(1)
+        page.touch()
+
+    need()
+    other.join()
+    assert builds == [1]
