@@ -13,17 +13,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from mobilenet_edu import successors as known
 from mobilenet_edu.architecture import Architecture
 from mobilenet_edu.network import MobileNet
-from mobilenet_edu.successors import (
-    efficientnet_b0,
-    mnasnet_a1,
-    mobilenet_v2,
-    mobilenet_v3_large,
-    mobilenet_v3_small,
-    mobilenet_v4_conv_m,
-    mobilenet_v4_conv_s,
-)
 
 __all__ = ["Relative", "relative"]
 
@@ -76,10 +68,10 @@ def relative(tensors: Mapping[str, Any], prefix: str = "") -> Relative | None:
 
 def _published(classes: int) -> Iterator[Architecture]:
     for width_multiplier in (1.0, 1.4, 1.3, 1.2, 1.1, 0.75, 0.5, 0.35):
-        yield mobilenet_v2(width_multiplier, num_classes=classes)
-    for build, width_multiplier in product((mobilenet_v3_large, mobilenet_v3_small), (1.0, 0.75)):
+        yield known.mobilenet_v2(width_multiplier, num_classes=classes)
+    for build, width_multiplier in product((known.mobilenet_v3_large, known.mobilenet_v3_small), (1.0, 0.75)):
         yield build(width_multiplier, num_classes=classes)
-    for build in (mobilenet_v4_conv_s, mobilenet_v4_conv_m, mnasnet_a1, efficientnet_b0):
+    for build in (known.mobilenet_v4_conv_s, known.mobilenet_v4_conv_m, known.mnasnet_a1, known.efficientnet_b0):
         yield build(num_classes=classes)
 
 

@@ -15,19 +15,9 @@ import pytest
 import torch
 from torch import nn
 
+from mobilenet_edu import successors
 from mobilenet_edu.architecture import Block, mobilenet_v1
 from mobilenet_edu.network import MobileNet
-from mobilenet_edu.successors import (
-    checkpoints,
-    efficientnet_b0,
-    mnasnet_a1,
-    mobilenet_v2,
-    mobilenet_v3_large,
-    mobilenet_v3_small,
-    mobilenet_v4_conv_m,
-    mobilenet_v4_conv_s,
-    repvgg_a0,
-)
 from mobilenet_edu.weights import from_checkpoint
 
 pytestmark = [
@@ -38,20 +28,20 @@ EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 TENSORFLOWS = {"bn_eps": 1e-5, "pad_type": ""}  # not TensorFlow's: then it is the network of the paper's table
 NETWORKS = {
     "mobilenetv1_100": (mobilenet_v1, {}),
-    "mobilenetv2_100": (mobilenet_v2, {}),
-    "mobilenetv2_050": (partial(mobilenet_v2, 0.5), {}),
-    "mobilenetv2_140": (partial(mobilenet_v2, 1.4), {}),
-    "mobilenetv3_large_100": (mobilenet_v3_large, {}),
-    "mobilenetv3_large_075": (partial(mobilenet_v3_large, 0.75), {}),
-    "mobilenetv3_small_100": (mobilenet_v3_small, {}),
-    "mobilenetv3_small_075": (partial(mobilenet_v3_small, 0.75), {}),
-    "tf_mobilenetv3_large_minimal_100": (partial(mobilenet_v3_large, minimalistic=True), TENSORFLOWS),
-    "tf_mobilenetv3_small_minimal_100": (partial(mobilenet_v3_small, minimalistic=True), TENSORFLOWS),
-    "semnasnet_100": (mnasnet_a1, {}),
-    "efficientnet_b0": (efficientnet_b0, {}),
-    "repvgg_a0": (repvgg_a0, {}),
-    "mobilenetv4_conv_small": (mobilenet_v4_conv_s, {}),
-    "mobilenetv4_conv_medium": (mobilenet_v4_conv_m, {}),
+    "mobilenetv2_100": (successors.mobilenet_v2, {}),
+    "mobilenetv2_050": (partial(successors.mobilenet_v2, 0.5), {}),
+    "mobilenetv2_140": (partial(successors.mobilenet_v2, 1.4), {}),
+    "mobilenetv3_large_100": (successors.mobilenet_v3_large, {}),
+    "mobilenetv3_large_075": (partial(successors.mobilenet_v3_large, 0.75), {}),
+    "mobilenetv3_small_100": (successors.mobilenet_v3_small, {}),
+    "mobilenetv3_small_075": (partial(successors.mobilenet_v3_small, 0.75), {}),
+    "tf_mobilenetv3_large_minimal_100": (partial(successors.mobilenet_v3_large, minimalistic=True), TENSORFLOWS),
+    "tf_mobilenetv3_small_minimal_100": (partial(successors.mobilenet_v3_small, minimalistic=True), TENSORFLOWS),
+    "semnasnet_100": (successors.mnasnet_a1, {}),
+    "efficientnet_b0": (successors.efficientnet_b0, {}),
+    "repvgg_a0": (successors.repvgg_a0, {}),
+    "mobilenetv4_conv_small": (successors.mobilenet_v4_conv_s, {}),
+    "mobilenetv4_conv_medium": (successors.mobilenet_v4_conv_m, {}),
 }
 SIDE = 96
 
@@ -202,7 +192,7 @@ def test_one_other_epsilon_or_padding_shows_in_the_outputs(timm, pictures, name)
     assert apart(theirs, padding, pictures) > 1e-3
 
 
-@pytest.mark.parametrize("checkpoint", checkpoints(), ids=lambda checkpoint: checkpoint.name)
+@pytest.mark.parametrize("checkpoint", successors.checkpoints(), ids=lambda checkpoint: checkpoint.name)
 def test_each_released_mobilenet_v2_has_timms_macs(timm, checkpoint):
     """timm names four widths; the others it builds from the same code."""
     from timm.models.efficientnet import _gen_mobilenet_v2

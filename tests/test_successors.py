@@ -22,30 +22,12 @@ from mobilenet_edu.counting import count_cost
 from mobilenet_edu.deploy import fold_batch_norms
 from mobilenet_edu.network import MobileNet
 from mobilenet_edu.plots import draw_network
-from mobilenet_edu.successors import (
-    TABLE_2,
-    _architecture,
-    checkpoints,
-    convnext_t,
-    efficientnet_b0,
-    inverted_residual,
-    mnasnet_a1,
-    mobilenet_v2,
-    mobilenet_v3_large,
-    mobilenet_v3_small,
-    mobilenet_v4_conv_m,
-    mobilenet_v4_conv_s,
-    networks,
-    phone_latencies,
-    repvgg_a0,
-    round_width,
-    xception,
-)
+from mobilenet_edu.successors import TABLE_2, mobilenet_v2, phone_latencies, round_width
 from mobilenet_edu.timing import time_layers
 from mobilenet_edu.weights import from_checkpoint
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-BY_NAME = {network.name: network for network in networks()}
+BY_NAME = {network.name: network for network in successors.networks()}
 
 
 def macs_and_params(build, resolution=224):
@@ -205,7 +187,7 @@ def test_mobilenet_v1_is_the_one_that_the_book_has_built():
 
 
 def test_what_papers_print_comes_out_or_does_not():
-    verdicts = {network.name: (network.macs.verdict, network.params.verdict) for network in networks()}
+    verdicts = {network.name: (network.macs.verdict, network.params.verdict) for network in successors.networks()}
     assert verdicts == {
         "Xception": ("not checked", "equal"),
         "MobileNet V1": ("equal", "equal"),
@@ -224,7 +206,7 @@ def test_what_papers_print_comes_out_or_does_not():
 
 
 def test_what_is_printed_elsewhere_comes_out_or_does_not():
-    verdicts = {network.name: network.elsewhere.verdict for network in networks() if network.elsewhere}
+    verdicts = {network.name: network.elsewhere.verdict for network in successors.networks() if network.elsewhere}
     assert verdicts == {
         "Xception": "equal",
         "MobileNet V1": "not reproduced",
@@ -234,7 +216,7 @@ def test_what_is_printed_elsewhere_comes_out_or_does_not():
         "MobileNet V3-Large": "equal",
         "MobileNet V3-Small": "not reproduced",
     }
-    printed = {checkpoint.name: checkpoint.macs.printed for checkpoint in checkpoints()}
+    printed = {checkpoint.name: checkpoint.macs.printed for checkpoint in successors.checkpoints()}
     assert BY_NAME["MobileNet V2"].elsewhere.printed == printed["1.0 MobileNetV2-224"]
     assert BY_NAME["MobileNet V2 1.4"].elsewhere.printed == printed["1.4 MobileNetV2-224"]
 
@@ -256,19 +238,19 @@ def test_v3_small_has_no_squeeze_excite_at_its_last_convolution():
 
 
 def test_no_paper_of_these_prints_flops_whatever_it_calls_them():
-    for network in networks():
+    for network in successors.networks():
         assert not any(way.startswith("FLOPs") for way in network.macs.agrees)
-    assert sum("FLOP" in network.macs.quantity.upper() for network in networks()) == 4
+    assert sum("FLOP" in network.macs.quantity.upper() for network in successors.networks()) == 4
 
 
 def test_every_released_mobilenet_v2_has_its_printed_macs_once_digits_are_cut_off():
-    assert len(checkpoints()) == 22
-    for checkpoint in checkpoints():
+    assert len(successors.checkpoints()) == 22
+    for checkpoint in successors.checkpoints():
         assert floor(checkpoint.macs.ours_in_unit) == int(checkpoint.macs.printed)
 
 
 def test_every_released_mobilenet_v2_has_its_printed_parameters_as_bare_weights():
-    for checkpoint in checkpoints():
+    for checkpoint in successors.checkpoints():
         assert f"{checkpoint.architecture.weights / 1e6:.2f}" == checkpoint.params.printed
         assert checkpoint.params.verdict == "equal"
 
@@ -298,7 +280,7 @@ def test_an_inverted_residual_costs_what_its_modules_cost(stride, expansion):
         nn.Conv2d(wide, 12, 1, bias=False),
     ]
     module = nn.Sequential(*(part for conv in convolutions for part in (conv, nn.BatchNorm2d(conv.out_channels))))
-    layers = inverted_residual("block", 8, 12, stride, expansion, (9, 14))
+    layers = successors.inverted_residual("block", 8, 12, stride, expansion, (9, 14))
     assert sum((layer.cost for layer in layers), Cost()) == count_cost(module, (8, 9, 14))
 
 
@@ -312,21 +294,21 @@ def test_widths_are_rounded_to_the_nearest_multiple_of_eight_but_lose_no_tenth()
 
 
 def test_a_network_costs_the_sum_of_its_kinds():
-    for network in networks():
+    for network in successors.networks():
         assert sum(network.cost_by_kind().values(), Cost()) == network.cost
 
 
 BUILT = {
     "MobileNet V2": mobilenet_v2,
-    "MobileNet V3-Large": mobilenet_v3_large,
-    "MobileNet V3-Large minimalistic": partial(mobilenet_v3_large, minimalistic=True),
-    "MobileNet V3-Small": mobilenet_v3_small,
-    "MobileNet V3-Small minimalistic": partial(mobilenet_v3_small, minimalistic=True),
-    "MnasNet-A1": mnasnet_a1,
-    "EfficientNet-B0": efficientnet_b0,
-    "RepVGG-A0": repvgg_a0,
-    "MobileNetV4-Conv-S": mobilenet_v4_conv_s,
-    "MobileNetV4-Conv-M": mobilenet_v4_conv_m,
+    "MobileNet V3-Large": successors.mobilenet_v3_large,
+    "MobileNet V3-Large minimalistic": partial(successors.mobilenet_v3_large, minimalistic=True),
+    "MobileNet V3-Small": successors.mobilenet_v3_small,
+    "MobileNet V3-Small minimalistic": partial(successors.mobilenet_v3_small, minimalistic=True),
+    "MnasNet-A1": successors.mnasnet_a1,
+    "EfficientNet-B0": successors.efficientnet_b0,
+    "RepVGG-A0": successors.repvgg_a0,
+    "MobileNetV4-Conv-S": successors.mobilenet_v4_conv_s,
+    "MobileNetV4-Conv-M": successors.mobilenet_v4_conv_m,
 }
 
 
@@ -361,7 +343,7 @@ def test_each_network_folds_draws_and_times_its_layers(name):
     assert timed == [layer for layer in data.layers if layer.cost.macs]
 
 
-@pytest.mark.parametrize("checkpoint", checkpoints(), ids=lambda checkpoint: checkpoint.name)
+@pytest.mark.parametrize("checkpoint", successors.checkpoints(), ids=lambda checkpoint: checkpoint.name)
 def test_every_released_mobilenet_v2_is_built_as_it_is_costed(checkpoint):
     data = checkpoint.architecture
     with torch.device("meta"):
@@ -376,8 +358,8 @@ def test_every_released_mobilenet_v2_is_built_as_it_is_costed(checkpoint):
             successors.shufflenet_v2(),
             "'blocks.1.expand' must read what 'blocks.1.left_pointwise' writes, .* builds no branches",
         ),
-        (xception(), "'blocks.1.depthwise0' must read what 'blocks.1.shortcut' writes"),
-        (convnext_t(), "'stem' has layer norm or learned scales, which MobileNet counts and cannot build"),
+        (successors.xception(), "'blocks.1.depthwise0' must read what 'blocks.1.shortcut' writes"),
+        (successors.convnext_t(), "'stem' has layer norm or learned scales, which MobileNet counts and cannot build"),
     ],
     ids=["ShuffleNet V2", "Xception", "ConvNeXt-T"],
 )
@@ -398,8 +380,8 @@ def test_a_relative_takes_three_lines():
 
 
 def test_a_new_row_of_the_table_of_papers_needs_no_code():
-    assert _architecture("MobileNet V2 0.5", 224) == mobilenet_v2(0.5)
-    assert _architecture("MobileNet V3-Large 0.75", 224) == mobilenet_v3_large(0.75)
+    assert successors._architecture("MobileNet V2 0.5", 224) == mobilenet_v2(0.5)
+    assert successors._architecture("MobileNet V3-Large 0.75", 224) == successors.mobilenet_v3_large(0.75)
 
 
 def test_the_last_convolution_of_a_wide_mobilenet_v2_is_rounded():
@@ -410,7 +392,7 @@ def test_the_last_convolution_of_a_wide_mobilenet_v2_is_rounded():
 def test_the_networks_of_the_phone_table_cost_what_it_prints(row):
     """V2 digits cut off; V3 rounded; V3-Small of the table is that of an earlier version, with 1280 channels."""
     kind, _, minimalistic = row.family.partition(" ")
-    build = {"V2": mobilenet_v2, "V3-Large": mobilenet_v3_large, "V3-Small": mobilenet_v3_small}[kind]
+    build = getattr(successors, f"mobilenet_{kind.lower().replace('-', '_')}")
     more = {"minimalistic": True} if minimalistic else {}
     macs = build(row.width_multiplier, row.resolution, **more).cost.macs / 1e6
     if kind == "V3-Small":
