@@ -1,5 +1,6 @@
 """One thread a test, since the networks are tiny and threads would wait for each other; and no silent skips in CI."""
 
+import gc
 import os
 
 import pytest
@@ -20,6 +21,17 @@ LONGEST = (
 def pytest_collection_modifyitems(items):
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is imported here stays to the end: Python's garbage collector need not look through it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
