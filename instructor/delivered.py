@@ -173,7 +173,7 @@ def find(folder: Path, assignment: str, problems: tuple[str, ...] = ()) -> Deliv
 
 
 def plain_folder(folder: Path, assignment: str, problems: tuple[str, ...]) -> Delivered:
-    """A folder that somebody made: each entry is a student, but for what systems leave behind."""
+    """A folder that somebody made: each entry is a student, except for what systems leave behind."""
     stray = tuple(each.name for each in folder.iterdir() if is_stray(each))
     return Delivered("", find_submissions(folder, assignment, problems, stray), sorted(map(readable, stray)))
 

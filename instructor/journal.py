@@ -1,4 +1,4 @@
-"""Keeps each result as soon as it is known, one line of JSON a student, so that nothing is graded twice or lost.
+"""Keeps each result as soon as it is known, one line of JSON per student, so that nothing is graded twice or lost.
 
 The last line about a student counts. A line that was cut short, by a full disk or a crash, is as if it were not there.
 """

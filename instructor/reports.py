@@ -106,7 +106,7 @@ def hand_columns(assignment: Assignment) -> list[str]:
 
 
 def write_grades(assignment: Assignment, results: list[Graded], found: list[Total], path: Path) -> None:
-    """One row a student: the total, the grader's points, those of a person, and those of each part."""
+    """One row per student: the total, the grader's points, those of a person, and those of each part."""
     parts = [f"{problem.title}: {part.name}" for problem in assignment.problems for part in problem.parts]
     total = f"total (of {out_of(assignment)})"
     header = ["student", "id", total, "points", "of", *hand_columns(assignment), "days late"]

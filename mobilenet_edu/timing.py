@@ -316,7 +316,7 @@ class StoredTimes:
 
     @property
     def first_calls(self) -> list[Timing]:
-        """The first passes through a new network in a new process, one `Timing` a process."""
+        """The first passes through a new network in a new process, one `Timing` per process."""
         return [_timing(calls) for calls in self.data["first_calls"]]
 
     def network(

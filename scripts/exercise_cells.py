@@ -21,6 +21,7 @@ from mobilenet_edu.exercises import LEVELS, Essay, Exercise, exercises_of
 BOOK = Path(__file__).parent.parent / "book"
 SOLUTIONS = BOOK / "D_solutions.md"
 HINTS = ("the idea", "the formula", "the first line")
+IN_SIGHT = 4  # mistakes that a solution shows before the fold
 
 
 def chapter_module(path: Path) -> ModuleType | None:
@@ -101,11 +102,22 @@ def solutions(paths: list[Path]) -> str:
         parts.append(f"## Chapter {_number(chapter)}: {_title(path)}")
         for exercise, heading in zip(exercises_of(chapter), exercise_headings(chapter), strict=True):
             parts += [f"### {heading}", f"[The question]({path.name}#{slug(heading)})"]
-            parts += [f"```python\n{exercise.solution_code}\n```", exercise.reasoning.strip(), "What often goes wrong:"]
-            parts.append("\n".join(f"- {mistake.sentence}" for mistake in exercise.mistakes))
+            parts += [f"```python\n{exercise.solution_code}\n```", exercise.reasoning.strip(), *mistakes(exercise)]
         for essay, heading in zip(chapter.ESSAYS, essay_headings(chapter), strict=True):
             parts += [f"### {heading}", f"[The question]({path.name}#{slug(heading)})", essay.good_answer.strip()]
     return "\n\n".join(parts) + "\n"
+
+
+def mistakes(exercise: Exercise) -> list[str]:
+    """What often goes wrong: the first mistakes in sight, the others folded, so that the page stays readable."""
+    items = [f"- {mistake.sentence}" for mistake in exercise.mistakes]
+    shown, folded = items[:IN_SIGHT], items[IN_SIGHT:]
+    if len(folded) < 2:  # a fold is as long as an item
+        shown, folded = items, []
+    parts = ["What often goes wrong:", "\n".join(shown)]
+    if folded:
+        parts += [f"<details>\n<summary>{len(folded)} more</summary>", "\n".join(folded), "</details>"]
+    return parts
 
 
 def slug(heading: str) -> str:

@@ -81,7 +81,7 @@ def reduced(content: bytes, characters: set[int]) -> bytes:
 
 
 def ranges(characters: set[int]) -> str:
-    """The characters as the ``unicode-range`` of a style sheet, a dozen ranges a line."""
+    """The characters as the ``unicode-range`` of a style sheet, a dozen ranges per line."""
     codes = sorted(characters)
     starts = [code for code in codes if code - 1 not in characters]
     ends = [code for code in codes if code + 1 not in characters]

@@ -362,7 +362,7 @@ def released_late(maps, skips):
 
 
 def start_twice(maps, skips):
-    """You count a shortcut's map twice while its own layer reads it. It is in memory once, whoever needs it."""
+    """You count a shortcut's map twice while its own layer reads it. It is in memory once, whichever layer needs it."""
     peak = 0
     for layer in range(len(maps) - 1):
         kept = {start for start, end in skips if start <= layer < end}

@@ -43,7 +43,7 @@ def check_model(model: nn.Module) -> State:
 
 
 def run_once(model: nn.Module, input_size: tuple[int, int, int]) -> None:
-    """One black image through ``model`` in evaluation mode, for whoever watches."""
+    """One black image through ``model`` in evaluation mode, for those who watch."""
     state = State(model)
     with left_as_it_was(state), torch.no_grad():
         model(image_for(state, input_size))
@@ -199,7 +199,7 @@ def _random_states() -> Iterator[None]:
 
 @contextmanager
 def _untraced(training: bool) -> Iterator[None]:
-    """Neither a compiler, nor TorchScript, nor autocast shall work on this pass or remember it.
+    """Neither a compiler, nor TorchScript, nor autocast may work on this pass or remember it.
 
     Attention takes no short cut over the tokens that a mask leaves, and recurrent layers go step by step in training.
     """

@@ -318,7 +318,7 @@ def _limits(tries: list[Try]) -> str:
 
 
 def _ends(tries: list[Try]) -> str:
-    """Of a number: whether it is right but for the largest that are asked for, and there nothing, or far too small."""
+    """Of a number: right except for the largest that are asked for, and there nothing or far too small."""
     wrong = [each for each in tries if not each.right]
     right = [each.expected for each in tries if each.right and type(each.expected) in (int, float)]
     if len(set(right)) < 3 or any(type(each.expected) not in (int, float) for each in wrong):

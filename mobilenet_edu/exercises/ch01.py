@@ -85,8 +85,8 @@ both cells again and read what the check says. Leave out the `2 *`, for example,
         ),
         Mistake(
             "divided with /",
-            "You divided with `/`, so where a rest is left your answer is no whole number. Half a step is no "
-            "step: `//` leaves the rest out.",
+            "You divided with `/`, so where there is a remainder your answer is not a whole number. Half a step is no "
+            "step: `//` drops it.",
             lambda size, K, S, P: (size + 2 * P - K) / S + 1,
         ),
         Mistake(
@@ -721,8 +721,9 @@ difference all the same?""",
 - For each network in the one library there is a network in the other with every kernel turned, which gives the same
   output for every image, hence the same loss. If the random start treats all places of a kernel alike, gradient
   descent takes the turned steps and ends at the turned kernels.
-- You notice it when kernels cross the border: you copy one from a book, load weights that were trained with the other
-  library, or look at a learned kernel and ask what it detects. Symmetric kernels hide the difference.""",
+- You notice it when kernels move from one library to the other: you copy one from a book, load weights that were
+  trained with the other library, or look at a learned kernel and ask what it detects. Symmetric kernels hide the
+  difference.""",
     ),
     Essay(
         title="Five ways, one doorbell",

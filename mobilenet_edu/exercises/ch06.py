@@ -803,8 +803,8 @@ the block with 512 channels.""",
 so the share is $9 / (9 + N)$: M and P cancel. It is more than one half only if N < 9. At N = 512 it is {
             100 * 9 / (9 + 512):.1f} %. The first blocks have fewer output channels, and so a larger share: {
             100 * 9 / (9 + 64):.1f} % at N = 64.
-All blocks cost a similar number of MACs, so the early ones pull the average up; the stem and the classifier pull it
-down a little. A good answer says that the share does not depend on the size of the map.""",
+The early blocks cost as much as the later ones, or half as much, so they pull the average up; the stem and the
+classifier pull it down a little. A good answer says that the share does not depend on the size of the map.""",
     ),
     Essay(
         title="A note to an author",

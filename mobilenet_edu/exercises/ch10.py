@@ -648,6 +648,6 @@ on a batch, and see that an image's answer does not depend on its neighbours. (3
 ones: compare the answers on a test set, and count where they agree. Further good points: the users' preprocessing
 (range, order of the colours, resize) must be that of the training; other image sizes if they are promised; an older
 runtime may not know the file's operator set; outputs differ in the last digits between processors, so compare with a
-tolerance; after quantisation compare accuracy, not logits.""",
+tolerance; after quantisation count the equal answers on many pictures, since logits are no longer nearly equal.""",
     ),
 )

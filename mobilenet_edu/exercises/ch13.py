@@ -158,7 +158,7 @@ pairs of times, `(plain, other)`. In some rounds a third program kept the machin
 median, over the rounds, of the other program's time as a share of the plain one's.""",
     hints=(
         "If a round was slow for both, which number of that round has still its meaning?",
-        "One ratio a round, other / plain, then the middle one.",
+        "One ratio per round, other / plain, then the middle one.",
         "The first gap: `other / plain for plain, other in rounds`.",
     ),
     imports="from statistics import median",
