@@ -89,9 +89,29 @@ def test_a_change_that_never_ends_is_given_up(monkeypatch):
     assert time.thread_time() - begun < 20
 
 
+def test_a_change_that_would_fill_the_memory_is_given_up():
+    """Another name as the number of digits in a text: a million of them here, some billions in the exercise's cases."""
+    wide, longest = answer("what_was_counted", 'digits = 1\nreturn f"{macs / unit:.{digits}f}"'), []
+
+    def right(changed):
+        longest.append(len(str(changed("4.5", 10, 10**6))))
+        return False
+
+    assert mended_in_one_place(wide, ["printed", "unit", "macs"], [], right) is None
+    assert 0 < max(longest) < 100_000
+
+
+def test_no_constant_is_the_square_of_one_that_is_no_whole_number():
+    body = "x = channels * width_multiplier\nw = max(8, int(x + 4) // 8 * 8)\nreturn w + 8 if w < 0.96 * x else w"
+    verdict = BY_NAME["rounded_width"].verdict(answer("rounded_width", body))
+    assert verdict.outcome == "wrong"
+    assert "0.9216" not in verdict.text
+
+
 def test_the_answers_of_a_solution_with_one_change_are_recognised_in_any_code():
     body = (
-        "rows = [(name, max(0, int(((memory - 12 * p) - (memory - 12 * p) % k) / k))) for name, _, p, k in networks]\n"
+        "rows = [(name, max(0, int(((memory - 12 * p) - (memory - 12 * p) % (8 * k)) / (8 * k)))) "
+        "for name, _, p, k in networks]\n"
     )
     verdict = BY_NAME["largest_batch"].verdict(
         answer("largest_batch", body + "return max(rows, key=lambda row: row[1])")

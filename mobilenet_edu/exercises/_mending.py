@@ -142,7 +142,7 @@ def _that_hold(
         if isinstance(change.other, (ast.For, ast.While)):
             change.other.body = [_look(), *change.other.body]
         try:
-            _put(node, field, i, change.other)
+            _put(node, field, i, _guarded(change.other))
             changed = compiled(function, tree, **_watchers())
             _put(node, field, i, change.part)
             if holds(changed):
@@ -208,7 +208,7 @@ def _look() -> ast.stmt:
 
 
 def _watch(tree: ast.AST) -> None:
-    """Let every loop look at the time, and every power at its exponent: a change may well make them grow for ever."""
+    """Let loops look at the time, powers and the widths of a text at their size: a change may let them grow."""
     for node in list(ast.walk(tree)):
         if isinstance(node, (ast.For, ast.While)):
             node.body.insert(0, _look())
@@ -216,6 +216,22 @@ def _watch(tree: ast.AST) -> None:
             node.ifs.insert(0, ast.Call(ast.Name("_look", ast.Load()), [], []))
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
             node.right = ast.Call(ast.Name("_small", ast.Load()), [node.right], [])
+        if isinstance(node, ast.FormattedValue):
+            for width in _widths(node):
+                width.value = ast.Call(ast.Name("_small", ast.Load()), [width.value], [])
+
+
+def _widths(node: ast.FormattedValue) -> list[ast.FormattedValue]:
+    """The parts of a format that are computed: a text of so many digits may fill the memory."""
+    parts = node.format_spec.values if isinstance(node.format_spec, ast.JoinedStr) else []
+    return [part for part in parts if isinstance(part, ast.FormattedValue)]
+
+
+def _guarded(other: ast.AST) -> ast.AST:
+    """A product as a call that looks at what is multiplied: a text, taken some billions of times, fills the memory."""
+    if isinstance(other, ast.BinOp) and isinstance(other.op, ast.Mult):
+        return ast.Call(ast.Name("_times", ast.Load()), [other.left, other.right], [])
+    return other
 
 
 def _unwatch(tree: ast.AST) -> None:
@@ -226,6 +242,9 @@ def _unwatch(tree: ast.AST) -> None:
             node.ifs = [each for each in node.ifs if not _is_call(each, "_look")]
         if isinstance(node, ast.BinOp) and _is_call(node.right, "_small"):
             node.right = node.right.args[0]
+        if isinstance(node, ast.FormattedValue):
+            for width in _widths(node):
+                width.value = width.value.args[0] if _is_call(width.value, "_small") else width.value
 
 
 def _is_call(node: ast.AST | None, name: str) -> bool:
@@ -248,13 +267,18 @@ def _watchers() -> dict[str, Function]:
             raise TooLong
         return exponent
 
+    def times(left: Any, right: Any) -> Any:
+        if any(isinstance(each, (str, list, tuple)) for each in (left, right)):
+            small(left), small(right)
+        return left * right
+
     def short(*limits: Any) -> range:
         numbers = range(*limits)
         if len(numbers) > LONGEST_RANGE:
             raise TooLong
         return numbers
 
-    return {"_look": look, "_small": small, "range": short}
+    return {"_look": look, "_small": small, "_times": times, "range": short}
 
 
 def _changed(tree: ast.AST, change: Change) -> ast.AST:
@@ -597,7 +621,7 @@ def _other_numbers(value: float, parent: ast.AST | None) -> list[float]:
         return [*near, 0, 1]
     if value >= 1000:
         return [*near, value * 1000, value / 1000, 1000, 1024]
-    return [*near, 2 * value, value / 2, *([value**2] if value < 10 else []), *CONSTANTS]
+    return [*near, 2 * value, value / 2, *([value**2] if type(value) is int and value < 10 else []), *CONSTANTS]
 
 
 def _of_constant(node: ast.Constant, words: Sequence[str], parent: ast.AST | None) -> Iterator[Change]:
