@@ -91,8 +91,8 @@ def test_mistakes_have_distinct_names_and_sentences(exercise):
         assert mistake.sentence[-1] in ".?!"
 
 
-# What only a hand-picked case can show: an end of a search, or one channel among many.
-EDGES = {"no further than 224", "one channel is enough", "64 is the smallest"}
+# What only a hand-picked case can show: an end of a search, one channel among many, more digits than a float has.
+EDGES = {"no further than 224", "one channel is enough", "64 is the smallest", "a Fraction of a quotient"}
 
 
 @each_exercise

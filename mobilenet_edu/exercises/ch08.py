@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import reduce
+from itertools import pairwise, product
 from math import sqrt
 from random import Random
 from statistics import mean, median, pstdev, stdev, variance
@@ -26,6 +28,22 @@ def _by_statistics(correct, total):
 def _with_mean_distance(correct, total):
     scores = _scores(correct, total)
     return mean(scores), mean(abs(score - mean(scores)) for score in scores)
+
+
+def _with_mean_distance_of_one_less(correct, total):
+    average, distance = _with_mean_distance(correct, total)
+    return average, distance * len(correct) / (len(correct) - 1)
+
+
+def _with_the_one_taken_from_the_quotient(correct, total):
+    average, squares = _with_sum_of_squares(correct, total)
+    return average, (squares / len(correct) - 1) ** 0.5
+
+
+def _as_of_coins(correct, total):
+    """The spread that chance alone would give, were every image a coin that falls right equally often."""
+    average = mean(_scores(correct, total))
+    return average, sqrt(average * (100 - average) / total)
 
 
 def _with_sum_of_squares(correct, total):
@@ -116,6 +134,39 @@ check again, and read what it says. Put it back.""",
             "Your spread is the sum of the squares. Divide it by one less than the number of runs, and take the root.",
             _with_sum_of_squares,
         ),
+        Mistake(
+            "mean distance with one less",
+            "You added the distances from the mean as they are. The standard deviation squares them first, and takes "
+            "the root at the end.",
+            _with_mean_distance_of_one_less,
+        ),
+        Mistake(
+            "one taken from the quotient",
+            "Your 1 is taken from the quotient. It is taken from the number of runs: put parentheses around "
+            "`len(...) - 1`.",
+            _with_the_one_taken_from_the_quotient,
+        ),
+        Mistake(
+            "the spread of chance",
+            "Your spread is that of images that are right or wrong by chance. The question is how far apart these runs "
+            "are, whatever made them differ.",
+            _as_of_coins,
+        ),
+        Mistake(
+            "mean in percent, spread in images",
+            "Your mean is in percent, your spread in images. Compute it from the percentages, too.",
+            lambda correct, total: (mean(_scores(correct, total)), stdev(map(float, correct))),
+        ),
+        Mistake(
+            "sum instead of mean",
+            "Your mean is the sum over the runs. Divide it by their number.",
+            lambda correct, total: (sum(_scores(correct, total)), stdev(_scores(correct, total))),
+        ),
+        Mistake(
+            "median",
+            "Your first number is the median. The mean is the sum over the number of runs.",
+            lambda correct, total: (median(_scores(correct, total)), stdev(_scores(correct, total))),
+        ),
     ),
     reasoning="""With one less than the number of runs below the line, the *variance* is right on average, however few
 the runs. `statistics.stdev` and `numpy.std(..., ddof=1)` do the same; `numpy.std` without `ddof` does not.""",
@@ -183,6 +234,7 @@ def choose_recipe(runs):
         ([("a", 340, 350), ("a", 344, 352), ("b", 348, 341), ("b", 346, 340)],),
         ([("a", 350, 350), ("b", 200, 360), ("b", 351, 360)],),
         ([("a", 340, 350), ("b", 340, 351)],),
+        ([("b", 342, 350), ("c", 340, 338), ("a", 342, 345)],),
     ),
     random_case=_random_trials,
     covers={
@@ -207,7 +259,8 @@ def choose_recipe(runs):
         ),
         Mistake(
             "sum instead of mean",
-            "You added the runs up. The recipe that was tried most often then wins.",
+            "You chose the largest sum over the runs. The recipe that was tried most often then wins; divide by how "
+            "many runs it has.",
             lambda runs: _best(runs, lambda v, t: sum(v)),
         ),
         Mistake(
@@ -250,6 +303,34 @@ def choose_recipe(runs):
             "last run",
             "You chose by the last run of each recipe: a dictionary keeps the last value that it is given.",
             lambda runs: _best(runs, lambda validation, test: validation[-1]),
+        ),
+        Mistake(
+            "level ones in the order of the alphabet",
+            "Of two recipes that are level, you took the first by the alphabet. Take the one that comes first in the "
+            "list.",
+            lambda runs: _best(sorted(runs), lambda validation, test: sum(validation) / len(validation)),
+        ),
+        Mistake(
+            "level ones in the other order of the alphabet",
+            "Of two recipes that are level, you took the last by the alphabet. Take the one that comes first in the "
+            "list.",
+            lambda runs: _best(sorted(runs)[::-1], lambda validation, test: sum(validation) / len(validation)),
+        ),
+        Mistake(
+            "the mean of means",
+            "You took the mean of the old mean and the new run. The last run then counts half, the first of many "
+            "hardly at all.",
+            lambda runs: _best(
+                runs, lambda validation, test: reduce(lambda old, new: (old + new) / 2, map(Fraction, validation))
+            ),
+        ),
+        Mistake(
+            "smallest gap",
+            "You chose by how close the two results are. That looks at the test set, and a bad recipe can be equally "
+            "bad twice.",
+            lambda runs: _best(
+                runs, lambda validation, test: -abs(sum(validation) - sum(test)) / Fraction(len(validation))
+            ),
         ),
         Mistake(
             "most runs",
@@ -331,8 +412,25 @@ def _wrong_sets(answer: Any, count: int, held_out: int) -> str | None:
             f"{held_out}, got {sizes}"
         )
     for name, part in (("test", test), ("validation", validation)):
-        if max(part) - min(part) < held_out:
-            return f"the {name} set is one stretch of the file, as if nothing had been shuffled"
+        complaint = _not_random(sorted(part), count)
+        if complaint:
+            return f"the {name} set {complaint}"
+    return None
+
+
+def _not_random(part: list[int], count: int) -> str | None:
+    """What gives away that sorted positions in a file were not drawn at random, or None.
+
+    Of n random positions all lie within the share q of the file about n * q**(n - 1) times as often as not: below a
+    q of ``10 ** (-9 / (n - 1))`` that is less than once in a million draws.
+    """
+    steps = {after - before for before, after in pairwise(part)}
+    if steps == {1}:
+        return "is one stretch of the file, as if nothing had been shuffled"
+    if len(steps) == 1:
+        return f"holds every {steps.pop()}th index: a pattern is no random sample"
+    if part[-1] - part[0] < count * 10 ** (-9 / (len(part) - 1)):
+        return f"lies between {part[0]} and {part[-1]}: of all who wrote before and after that it has nobody"
     return None
 
 
@@ -358,7 +456,7 @@ another seed others. (Many answers are right.)""",
         "Begin with `generator = torch.Generator().manual_seed(seed)`, and look up `torch.randperm`.",
     ),
     imports="import torch",
-    cases=(_FIRST, (100, 20, 0), (100, 20, 0), (100, 20, 1)),
+    cases=(_FIRST, (100, 20, 0), (100, 20, 0), (100, 20, 1), (1000, 100, 2)),
     random_case=_random_sizes,
     covers={
         "sets of different sizes": lambda count, held_out, seed: count - 2 * held_out != held_out,
@@ -445,10 +543,20 @@ def _by_order(runs, total):
     return mean, sqrt(sum((points - mean) ** 2 for points in lost) / (len(lost) - 1))
 
 
-def _unmatched(runs, total):
-    pairs = zip(_points(runs, total, "dense"), _points(runs, total, "separable"), strict=True)
-    lost = [dense - separable for dense, separable in pairs]
+def _of_two_lists(dense, separable):
+    lost = [one - other for one, other in zip(dense, separable, strict=True)]
     return mean(lost), stdev(lost)
+
+
+def _unmatched(runs, total):
+    return _of_two_lists(_points(runs, total, "dense"), _points(runs, total, "separable"))
+
+
+def _differences(runs, total, place):
+    """Mean and spread of the differences, where ``place(split, seed)`` is all that tells pairs apart."""
+    found = {(name, place(split, seed)): 100 * correct / total for name, split, seed, correct in runs}
+    places = {where for _, where in found}
+    return _of_two_lists(*([found[network, where] for where in places] for network in ("dense", "separable")))
 
 
 def _split_by_split(runs, total):
@@ -572,6 +680,38 @@ differences, taken run by run.""",
             lambda runs, total: (mean(_paired(runs, total)) / 100, stdev(_paired(runs, total)) / 100),
         ),
         Mistake(
+            "paired by the split alone",
+            "You paired the runs by their split alone. Where a split has several seeds, only the last run of each "
+            "network is left then.",
+            lambda runs, total: _differences(runs, total, lambda split, seed: split),
+        ),
+        Mistake(
+            "paired by the seed alone",
+            "You paired the runs by their seed alone. The same seed occurs in every split, and only the last run of "
+            "each network is left then.",
+            lambda runs, total: _differences(runs, total, lambda split, seed: seed),
+        ),
+        Mistake(
+            "best with best",
+            "You paired the best run with the best, the worst with the worst. A pair shares its split and its seed.",
+            lambda runs, total: _of_two_lists(
+                sorted(_points(runs, total, "dense")), sorted(_points(runs, total, "separable"))
+            ),
+        ),
+        Mistake(
+            "every run with every run",
+            "You compared every dense run with every separable one. A pair shares its split and its seed, so each run "
+            "is in one pair.",
+            lambda runs, total: _of_two_lists(
+                *zip(*product(_points(runs, total, "dense"), _points(runs, total, "separable")), strict=True)
+            ),
+        ),
+        Mistake(
+            "side by side",
+            "You paired the runs that stand side by side in the list. It may be in any order.",
+            lambda runs, total: _of_two_lists(*([100 * run[3] / total for run in runs[i::2]] for i in (0, 1))),
+        ),
+        Mistake(
             "sum instead of mean",
             "You added the differences up. Divide by their number.",
             lambda runs, total: (sum(_paired(runs, total)), stdev(_paired(runs, total))),
@@ -665,6 +805,27 @@ them, and what is kept for the backward pass. Every number is a 32-bit float."""
             lambda p, kept, batch: 8 * (3 * p + batch * kept),
         ),
         Mistake(
+            "a byte for each parameter",
+            "You turned what autograd keeps into bytes. Parameters, gradients and momentum are 32-bit floats as well.",
+            lambda p, kept, batch: 3 * p + 4 * batch * kept,
+        ),
+        Mistake(
+            "bits instead of bytes",
+            "You counted bits. Eight of them are a byte.",
+            lambda p, kept, batch: 32 * (3 * p + batch * kept),
+        ),
+        Mistake(
+            "millions of bytes",
+            "Your number is in megabytes. Return bytes: leave the last division out.",
+            lambda p, kept, batch: 4 * (3 * p + batch * kept) / 1e6,
+        ),
+        Mistake(
+            "the batch in the wrong place",
+            "You multiplied the parameters by the batch, and not what autograd keeps. It is the other way round: the "
+            "network is there once, its maps for every image.",
+            lambda p, kept, batch: 4 * (3 * p * batch + kept),
+        ),
+        Mistake(
             "forgot what autograd keeps",
             "You counted what belongs to the parameters. What autograd keeps for the images is missing, and it is most "
             "of the memory as soon as the batch is large.",
@@ -704,6 +865,10 @@ def _random_offer(rng: Random) -> tuple:
 def _fits(memory: int, network: _Network) -> int:
     _, _, parameters, kept = network
     return max(0, (memory - 12 * parameters) // (4 * kept))
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << number.bit_length() >> 1
 
 
 def _by_trying(memory, networks):
@@ -798,6 +963,40 @@ image has batch size 0. Count 32-bit floats, and parameters, gradients and momen
             _largest(lambda memory, network: (memory - 12 * network[2]) // (4 * network[3])),
         ),
         Mistake(
+            "less than nothing, cut off",
+            "Your batch can be negative: `int` only cuts a fraction off. A network that does not fit with a single "
+            "image has batch size 0.",
+            _largest(lambda memory, network: int((memory - 12 * network[2]) / (4 * network[3]))),
+        ),
+        Mistake(
+            "no momentum",
+            "You left room for parameters and gradients. The momentum is as large again.",
+            _largest(lambda memory, network: max(0, (memory - 8 * network[2]) // (4 * network[3]))),
+        ),
+        Mistake(
+            "Adam",
+            "You left room for four numbers for each parameter, as Adam needs. Here it is three: parameter, gradient "
+            "and momentum.",
+            _largest(lambda memory, network: max(0, (memory - 16 * network[2]) // (4 * network[3]))),
+        ),
+        Mistake(
+            "a byte for each number kept",
+            "You divided by how many numbers an image needs. Each is a float of four bytes.",
+            _largest(lambda memory, network: max(0, (memory - 12 * network[2]) // network[3])),
+        ),
+        Mistake(
+            "a power of two",
+            "You rounded the batch down to a power of two. That is a habit; the question is for the largest.",
+            _largest(lambda memory, network: _power_of_two(_fits(memory, network))),
+        ),
+        Mistake(
+            "the first that fits",
+            "You took the first network that fits. Another one may fit a larger batch.",
+            lambda memory, networks: next(
+                ((each[0], _fits(memory, each)) for each in networks if _fits(memory, each)), (networks[0][0], 0)
+            ),
+        ),
+        Mistake(
             "a network for every image",
             "You gave each image parameters of its own. All images of a batch share one network.",
             _largest(lambda memory, network: memory // (12 * network[2] + 4 * network[3])),
@@ -842,8 +1041,21 @@ def _by_walking(map_size, kernel_size, stride):
 
 
 def _in_a_row(map_size, kernel_size, stride):
-    positions = range(-(kernel_size // 2), map_size - kernel_size // 2, stride)
-    return sum(any(0 <= start + tap < map_size for start in positions) for tap in range(kernel_size))
+    return _used_with(map_size, kernel_size, stride)
+
+
+def _used_with(map_size, kernel_size, stride, padding=None, positions=None):
+    """The weights of one row that meet a pixel, with another padding or another number of positions."""
+    padding = kernel_size // 2 if padding is None else padding
+    starts = [
+        each * stride - padding for each in range((map_size - 1) // stride + 1 if positions is None else positions)
+    ]
+    return sum(any(0 <= start + tap < map_size for start in starts) for tap in range(kernel_size))
+
+
+def _meetings(map_size, kernel_size, stride):
+    starts = range(-(kernel_size // 2), map_size - kernel_size // 2, stride)
+    return sum(0 <= start + tap < map_size for start in starts for tap in range(kernel_size))
 
 
 @exercise(
@@ -878,14 +1090,15 @@ at one position or more? (The others only ever meet padding: they cost MACs, and
         ),
         Mistake(
             "as large as the map",
-            "You let the kernel use as many weights as the map has pixels. It slides: at another position, other "
-            "weights stand on the same pixel.",
+            "Your answer lets a row of the kernel use at most as many weights as a row of the map has pixels. With the "
+            "padding it begins half outside of the map and slides: at another position, other weights stand on the "
+            "same pixel.",
             lambda size, kernel, stride: min(size, kernel) ** 2,
         ),
         Mistake(
             "forgot the stride",
-            "You moved by one pixel each time. With a stride the kernel skips positions, and some weights lose their "
-            "only pixel.",
+            "Your answer is that of stride 1. With a larger stride the kernel skips positions, and some weights lose "
+            "their only pixel.",
             lambda size, kernel, stride: _by_walking(size, kernel, 1),
         ),
         Mistake(
@@ -897,6 +1110,27 @@ at one position or more? (The others only ever meet padding: they cost MACs, and
             "only the first position",
             "You looked at the first position alone. The kernel moves on, and then other weights meet pixels.",
             lambda size, kernel, stride: min(size, kernel - kernel // 2) ** 2,
+        ),
+        Mistake(
+            "the weights that are never used",
+            "You counted the weights that only ever meet padding. The question is for the others.",
+            lambda size, kernel, stride: kernel**2 - _by_walking(size, kernel, stride),
+        ),
+        Mistake(
+            "a position too few",
+            "You left the last position out where the stride does not divide the map. There are "
+            "`(map_size - 1) // stride + 1`.",
+            lambda size, kernel, stride: _used_with(size, kernel, stride, positions=size // stride) ** 2,
+        ),
+        Mistake(
+            "meetings instead of weights",
+            "You counted a weight at each position where it meets a pixel. Count it once, however often it does.",
+            lambda size, kernel, stride: _meetings(size, kernel, stride) ** 2,
+        ),
+        Mistake(
+            "padded by the whole kernel",
+            "You padded by the whole kernel. It is half the kernel, rounded down: `kernel_size // 2`.",
+            lambda size, kernel, stride: _used_with(size, kernel, stride, padding=kernel) ** 2,
         ),
     ),
     reasoning="""On a 1×1 map a 3×3 kernel has one position, and only its centre stands on the pixel: one weight of

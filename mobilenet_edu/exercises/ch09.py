@@ -12,7 +12,8 @@ from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
 
 def _random_calls(rng: Random) -> tuple:
     warm_up, counted = rng.randint(1, 4), rng.randint(3, 9)
-    slow = [round(rng.uniform(0.05, 0.2), 4) for _ in range(warm_up)]
+    first = rng.choice(((0.05, 0.2), (0.05, 0.2), (0.005, 0.009)))  # a processor that is still cool may begin faster
+    slow = [round(rng.uniform(*first), 4) for _ in range(warm_up)]
     steady = [round(rng.uniform(0.01, 0.02), 4) for _ in range(counted)]
     steady[rng.randrange(counted)] = round(rng.uniform(0.05, 0.3), 4)  # an interruption
     return slow + steady, warm_up
@@ -22,6 +23,10 @@ def _middle_of_the_sorted(seconds, warm_up):
     ordered = sorted(seconds[warm_up:])
     middle, is_odd = divmod(len(ordered), 2)
     return ordered[middle] if is_odd else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def _middle_of_the_row(seconds):
+    return (seconds[(len(seconds) - 1) // 2] + seconds[len(seconds) // 2]) / 2
 
 
 @exercise(
@@ -39,12 +44,18 @@ and `warm_up=2`, and what the median is. Then check the function. Then break it:
         "Nothing is missing. To break it, begin with `from statistics import fmean`.",
     ),
     imports="from statistics import median",
-    cases=(([9.0, 9.0, 1.0, 1.0, 1.0, 1.0, 6.0], 2), ([5.0, 1.0, 2.0, 3.0, 4.0], 1), ([3.0, 1.0, 2.0, 8.0], 1)),
+    cases=(
+        ([9.0, 9.0, 1.0, 1.0, 1.0, 1.0, 6.0], 2),
+        ([5.0, 1.0, 2.0, 3.0, 4.0], 1),
+        ([3.0, 1.0, 2.0, 8.0], 1),
+        ([1.0, 4.0, 6.0, 7.0], 1),
+    ),
     random_case=_random_calls,
     covers={
         "an odd number of calls": lambda seconds, warm_up: (len(seconds) - warm_up) % 2 == 1,
         "an even number of calls": lambda seconds, warm_up: (len(seconds) - warm_up) % 2 == 0,
         "several calls to warm up": lambda seconds, warm_up: warm_up > 1,
+        "the first calls are the fastest": lambda seconds, warm_up: max(seconds[:warm_up]) < min(seconds[warm_up:]),
     },
     alternative=_middle_of_the_sorted,
     mistakes=(
@@ -79,7 +90,7 @@ and `warm_up=2`, and what the median is. Then check the function. Then break it:
         ),
         Mistake(
             "warm-up counted",
-            "You counted the warm-up calls. They are slow for a reason that has nothing to do with the function.",
+            "You counted the warm-up calls. What they take has reasons that have nothing to do with the function.",
             lambda seconds, warm_up: float(median(seconds)),
         ),
         Mistake(
@@ -102,6 +113,33 @@ and `warm_up=2`, and what the median is. Then check the function. Then break it:
             "the last call",
             "You took the last call. One call is not a measurement.",
             lambda seconds, warm_up: seconds[-1],
+        ),
+        Mistake(
+            "sorted from the slowest",
+            "You sorted first and then cut. That throws away the slowest calls, whether they came first or not.",
+            lambda seconds, warm_up: float(median(sorted(seconds, reverse=True)[warm_up:])),
+        ),
+        Mistake(
+            "cut at the end",
+            "You left out the last calls. The warm-up is at the beginning.",
+            lambda seconds, warm_up: float(median(seconds[:-warm_up])),
+        ),
+        Mistake(
+            "warm-up counted, and the lower of two",
+            "You counted the warm-up calls, and of two calls in the middle you took the lower one; the median is their "
+            "mean.",
+            lambda seconds, warm_up: sorted(seconds)[(len(seconds) - 1) // 2],
+        ),
+        Mistake(
+            "between the fastest and the slowest",
+            "You took the middle between the fastest and the slowest call. One interrupted call moves it; the median "
+            "is the call in the middle.",
+            lambda seconds, warm_up: (min(seconds[warm_up:]) + max(seconds[warm_up:])) / 2,
+        ),
+        Mistake(
+            "the two in the middle of the row",
+            "You took what stands in the middle of the row. Sort the calls first: the median is in the middle by size.",
+            lambda seconds, warm_up: _middle_of_the_row(seconds[warm_up:]),
         ),
         Mistake(
             "the middle of the row",
@@ -178,7 +216,7 @@ operations per second. Fill the gap.""",
         ),
         Mistake(
             "one image of the batch",
-            "You counted the work of one image. The time is that of the whole batch, so count its work as well.",
+            "Your rate is that of one image's work in the whole batch's time. The batch is more work: count all of it.",
             lambda macs, batch_size, seconds: 2 * macs / median(seconds) / 1e9,
         ),
         Mistake(
@@ -203,8 +241,49 @@ operations per second. Fill the gap.""",
         ),
         Mistake(
             "the mean time",
-            "You divided by the mean. One slow call then makes the layer look slow; the median does not move.",
+            "Your rate is that of the mean time. One slow call then makes the layer look slow; the median does not "
+            "move.",
             lambda macs, batch_size, seconds: 2 * macs * batch_size / fmean(seconds) / 1e9,
+        ),
+        Mistake(
+            "the median of the rates",
+            "You took the median of the rates. Of an even number of calls it is not the rate at the median time, which "
+            "the given line asks for.",
+            lambda macs, batch_size, seconds: median(2 * macs * batch_size / each / 1e9 for each in seconds),
+        ),
+        Mistake(
+            "the lower median of the rates",
+            "You took one of the rates. Of an even number of calls, the given line takes the median of the times: the "
+            "mean of the two in the middle.",
+            lambda macs, batch_size, seconds: sorted(2 * macs * batch_size / each / 1e9 for each in seconds)[
+                (len(seconds) - 1) // 2
+            ],
+        ),
+        Mistake(
+            "the mean of the rates",
+            "You took the mean of the rates. One call that was lucky pulls it up; the given line asks for the rate at "
+            "the median time.",
+            lambda macs, batch_size, seconds: fmean(2 * macs * batch_size / each / 1e9 for each in seconds),
+        ),
+        Mistake(
+            "the call in the middle of the list",
+            "You divided by what stands in the middle of the list. The median is in the middle by size.",
+            lambda macs, batch_size, seconds: 2 * macs * batch_size / seconds[len(seconds) // 2] / 1e9,
+        ),
+        Mistake(
+            "multiplied by the time",
+            "You multiplied by the time. A rate is work divided by time.",
+            lambda macs, batch_size, seconds: 2 * macs * batch_size * median(seconds) / 1e9,
+        ),
+        Mistake(
+            "billions of two",
+            "You divided by 2³⁰. Billions of operations are counted in tens: 10⁹.",
+            lambda macs, batch_size, seconds: 2 * macs * batch_size / median(seconds) / 2**30,
+        ),
+        Mistake(
+            "operations, not billions",
+            "You gave operations per second. Giga means billions of them: divide by 10⁹.",
+            lambda macs, batch_size, seconds: 2 * macs * batch_size / median(seconds),
         ),
     ),
     reasoning="""Work of one call: 2 operations per MAC, `macs` of them per image, `batch_size` images. Time of one
@@ -260,8 +339,8 @@ def _wrong_intensity(count):
     unit="MACs per byte",
     task="""Return the arithmetic intensity of a convolution with stride 1 whose output map is as large as its input
 map, `map_size` × `map_size`, as an exact `Fraction`. The batch has `batch_size` images; every number takes
-`number_bytes` bytes. Input maps and output maps cross the memory bus once for each image, the weights once for the
-whole batch. There is no bias. `groups` is as in `nn.Conv2d`.""",
+`number_bytes` bytes. Input maps and output maps move between memory and processor once for each image, the weights
+once for the whole batch. There is no bias. `groups` is as in `nn.Conv2d`.""",
     hints=(
         "Count the MACs of the batch, and the numbers of three things that move.",
         "Weights: K² · M · N / groups. MACs: weights · pixels · images. Maps: (M + N) · pixels · images.",
@@ -293,6 +372,22 @@ whole batch. There is no bias. `groups` is as in `nn.Conv2d`.""",
             "You divided by the groups twice. Each group has M/groups inputs and N/groups outputs, but there are "
             "several groups.",
             _with_weights(lambda M, N, K, groups: K * K * (M // groups) * (N // groups)),
+        ),
+        Mistake(
+            "MACs without the groups",
+            "You divided the weights by the groups, but not the MACs. Each weight meets each pixel once, so fewer "
+            "weights are fewer MACs.",
+            lambda M, N, K, size, groups, batch, each: (
+                groups * _from_the_calculator(M, N, K, size, groups, batch, each)
+            ),
+        ),
+        Mistake(
+            "a map without padding",
+            "Your output map is smaller than the input map. The task says that both have `map_size` rows and columns.",
+            lambda M, N, K, size, groups, batch, each: Fraction(
+                K * K * M * N // groups * (size - K + 1) ** 2 * batch,
+                each * (batch * (M * size**2 + N * (size - K + 1) ** 2) + K * K * M * N // groups),
+            ),
         ),
         Mistake(
             "kernel not squared",
@@ -334,6 +429,21 @@ whole batch. There is no bias. `groups` is as in `nn.Conv2d`.""",
             "no output",
             "You left out the map that the layer writes. Writing needs the bus as well.",
             _wrong_intensity(lambda macs, read, written, weights, each, batch: Fraction(macs, each * (read + weights))),
+        ),
+        Mistake(
+            "no input",
+            "You left out the map that the layer reads. It has to arrive before anything is computed.",
+            _wrong_intensity(
+                lambda macs, read, written, weights, each, batch: Fraction(macs, each * (written + weights))
+            ),
+        ),
+        Mistake(
+            "a Fraction of a quotient",
+            "You divided first, and made a `Fraction` of the quotient. It is rounded then: `Fraction(a, b)`, with "
+            "whole a and b, is exact.",
+            _wrong_intensity(
+                lambda macs, read, written, weights, each, batch: Fraction(macs / (each * (read + written + weights)))
+            ),
         ),
         Mistake(
             "always four bytes",
@@ -453,6 +563,47 @@ both need equally long). No function of the book needed; compute it from times, 
             lambda macs, moved, peak, bandwidth: (
                 max(macs / peak, moved / bandwidth),
                 "arithmetic" if moved / bandwidth > macs / peak else "memory",
+            ),
+        ),
+        Mistake(
+            "the larger number",
+            "The seconds are right. The name goes by which of `macs` and `bytes_moved` is larger; it should go by "
+            "which takes longer.",
+            lambda macs, moved, peak, bandwidth: (
+                max(macs / peak, moved / bandwidth),
+                "memory" if moved > macs else "arithmetic",
+            ),
+        ),
+        Mistake(
+            "half of both",
+            "You took the mean of the two times. The layer is done when the slower of the two is done.",
+            lambda macs, moved, peak, bandwidth: (
+                (macs / peak + moved / bandwidth) / 2,
+                "memory" if moved / bandwidth > macs / peak else "arithmetic",
+            ),
+        ),
+        Mistake(
+            "a rate",
+            "The names are right, but you returned a rate, MACs per second. Divide `macs` by it, and you have seconds.",
+            lambda macs, moved, peak, bandwidth: (
+                min(peak, bandwidth * macs / moved),
+                "memory" if macs / moved < peak / bandwidth else "arithmetic",
+            ),
+        ),
+        Mistake(
+            "upside down",
+            "You divided the speeds by the work. A time is the work divided by the speed.",
+            lambda macs, moved, peak, bandwidth: (
+                max(peak / macs, bandwidth / moved),
+                "memory" if bandwidth / moved > peak / macs else "arithmetic",
+            ),
+        ),
+        Mistake(
+            "whole seconds",
+            "You cut the seconds off (`//`). A layer takes a small part of one: divide with `/`.",
+            lambda macs, moved, peak, bandwidth: (
+                max(macs // peak, moved // bandwidth),
+                "memory" if moved // bandwidth > macs // peak else "arithmetic",
             ),
         ),
         Mistake(
@@ -598,6 +749,61 @@ the *whole network* fastest, and how many times faster the whole network becomes
             "The kind is right, but you took all of its time away. A part that is f times faster still takes 1/f of "
             "its time.",
             _choosing(_by_saving, lambda ms, macs, offers, kind: sum(ms.values()) / (sum(ms.values()) - ms[kind])),
+        ),
+        Mistake(
+            "chosen as if it were free",
+            "You took all of the kind's time away. A part that is f times faster still takes 1/f of its time.",
+            _choosing(
+                lambda ms, macs, offers, kind: ms[kind],
+                lambda ms, macs, offers, kind: sum(ms.values()) / (sum(ms.values()) - ms[kind]),
+            ),
+        ),
+        Mistake(
+            "took away what is left",
+            "You took t / f away. That is what the kind still takes; what disappears is t − t / f.",
+            _choosing(
+                lambda ms, macs, offers, kind: ms[kind] / offers[kind],
+                lambda ms, macs, offers, kind: sum(ms.values()) / (sum(ms.values()) - ms[kind] / offers[kind]),
+            ),
+        ),
+        Mistake(
+            "the kind alone",
+            "Your new time is that of the one kind. The rest of the network takes as long as before, and belongs to "
+            "it.",
+            _choosing(
+                lambda ms, macs, offers, kind: -ms[kind] / offers[kind],
+                lambda ms, macs, offers, kind: sum(ms.values()) / (ms[kind] / offers[kind]),
+            ),
+        ),
+        Mistake(
+            "a mean of factors",
+            "You took the mean of the factors, each kind weighed by its time. Times add up, factors do not: compute "
+            "the new total first.",
+            _choosing(
+                lambda ms, macs, offers, kind: ms[kind] * (offers[kind] - 1),
+                lambda ms, macs, offers, kind: 1 + ms[kind] * (offers[kind] - 1) / sum(ms.values()),
+            ),
+        ),
+        Mistake(
+            "percent saved",
+            "The kind is right, but you returned how many percent of the time it saves. How many times faster: that is "
+            "the old total over the new one.",
+            _choosing(_by_saving, lambda ms, macs, offers, kind: 100 * (1 - 1 / _faster(ms, kind, offers[kind]))),
+        ),
+        Mistake(
+            "all libraries at once",
+            "The kind is right, but your new total has all the libraries. The client buys one.",
+            _choosing(
+                _by_saving,
+                lambda ms, macs, offers, kind: (
+                    sum(ms.values()) / sum(time / offers.get(each, 1) for each, time in ms.items())
+                ),
+            ),
+        ),
+        Mistake(
+            "the first offer",
+            "You took the first offer. Compute the network's new time for each, and take the shortest.",
+            lambda ms, macs, offers: (next(iter(offers)), _faster(ms, next(iter(offers)), offers[next(iter(offers))])),
         ),
         Mistake(
             "kinds without an offer",

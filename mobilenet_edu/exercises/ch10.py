@@ -102,6 +102,29 @@ break it: leave out the two limits, check again, and read the answer.""",
             "You cut off first and added the zero point afterwards, so the sum can leave the grid again.",
             lambda values, s, z: [_clipped(round(x / s), -128, 127) + z for x in values],
         ),
+        Mistake(
+            "wrapped round",
+            "A number beyond one end of the grid comes back at the other end, as a cast to `int8` does it. Cut it off "
+            "first.",
+            lambda values, s, z: [(round(x / s) + z + 128) % 256 - 128 for x in values],
+        ),
+        Mistake(
+            "the way back as well",
+            "You went to the grid and back. Return the integers; the numbers that come back are the next step.",
+            lambda values, s, z: [s * (q - z) for q in _on_grid(values, s, z)],
+        ),
+        Mistake(
+            "zero point inside",
+            "You added the zero point to the number, before you divided by the scale. It is an integer of the grid: "
+            "divide and round first, then add it.",
+            lambda values, s, z: [_clipped(round((x + z) / s), -128, 127) for x in values],
+        ),
+        Mistake(
+            "zero point subtracted inside",
+            "You subtracted the zero point from the number, before you divided by the scale. It is an integer of the "
+            "grid: divide and round first, then add it.",
+            lambda values, s, z: [_clipped(round((x - z) / s), -128, 127) for x in values],
+        ),
     ),
     reasoning=f"""0.6 is {0.6 / 0.5:.1f} steps of 0.5, rounded 1, plus 3 gives 4. Back comes {(4 - 3) * 0.5:g}: an error
 of {0.6 - (4 - 3) * 0.5:.1g}. −1.5 gives 0 and comes back as it was. 100 would be {round(100 / 0.5) + 3} and is cut off
@@ -233,6 +256,23 @@ folded weights and the folded bias.""",
             "You left ε out. For a dead channel, whose variance is 0, it is all that stands under the root.",
             _with(root=lambda variance, eps: math.sqrt(variance)),
         ),
+        Mistake(
+            "weights shifted by the mean",
+            "You subtracted the mean from the weights. It is subtracted once from the sum, so it belongs to the bias.",
+            lambda weight, bias, gamma, beta, mean, variance, eps: (
+                [(w - mean) * gamma / math.sqrt(variance + eps) for w in weight],
+                _folded(weight, bias, gamma, beta, mean, variance, eps)[1],
+            ),
+        ),
+        Mistake(
+            "each weight through the norm",
+            "You sent every weight through the whole batch norm. What is subtracted and added once belongs to the "
+            "bias; a weight is only scaled.",
+            lambda weight, bias, gamma, beta, mean, variance, eps: (
+                [(w - mean) * gamma / math.sqrt(variance + eps) + beta for w in weight],
+                _folded(weight, bias, gamma, beta, mean, variance, eps)[1],
+            ),
+        ),
     ),
     reasoning="""Batch norm of w * x + b is s (w * x + b − μ) + β. The part with x is (s w) * x; the rest is the new
 bias. In the first case it is the pencil example of the chapter: weights 6 and −3, bias −8.""",
@@ -252,12 +292,19 @@ def _random_weight(rng: Random) -> tuple:
     weight[:blown_up] *= 10 ** rng.uniform(1, 4)
     if rng.random() < 0.5:
         weight = -weight.abs()
+    if rng.random() < 0.3:
+        weight[-1] -= weight[-1].flip(2)  # its weights add up to 0
     return (weight,)
 
 
 def _lost(weight, largest, to_integer=None):
     integers = (to_integer or torch.round)(weight / (largest / 127))
     return int((integers == 0).all(dim=(1, 2, 3)).sum()) if integers.dim() == 4 else 0
+
+
+def _integers(numbers, weight=None):
+    """Numbers on the grid of a whole tensor, which is ``weight`` unless they are all of it."""
+    return torch.round(numbers / ((numbers if weight is None else weight).abs().max() / 127))
 
 
 def _lost_one_by_one(weight):
@@ -287,6 +334,7 @@ become 0. (No tensor is zero throughout.)""",
         (torch.tensor([[1.0, 2.0], [3.0, -4.0]]).reshape(2, 1, 1, 2),),
         (torch.tensor([127.0, 0.502, 0.498, -0.502, -0.498]).reshape(5, 1, 1, 1),),
         (torch.tensor([[127.0, 1.0], [3.0, -3.0], [0.2, -0.2]]).reshape(3, 2, 1, 1),),
+        (torch.tensor([[127.0, 0.2], [-3.0, -4.0], [-0.2, 0.4], [0.3, -9.0]]).reshape(4, 2, 1, 1),),
     ),
     random_case=_random_weight,
     covers={
@@ -300,7 +348,8 @@ become 0. (No tensor is zero throughout.)""",
     mistakes=(
         Mistake(
             "a scale for each channel",
-            "You gave each channel a scale of its own. With that hardly anything is erased; the task has one for all.",
+            "Your count is that of channels with a scale of their own: only a channel of zeros is lost then. The task "
+            "has one scale for all.",
             lambda weight: _lost(weight, weight.abs().amax((1, 2, 3), keepdim=True)),
         ),
         Mistake(
@@ -337,6 +386,35 @@ become 0. (No tensor is zero throughout.)""",
             "counted what is left",
             "You counted the channels that survive. The task asks for the others.",
             lambda weight: weight.shape[0] - _lost_one_by_one(weight),
+        ),
+        Mistake(
+            "counted filters",
+            "You counted each two-dimensional filter. An output channel has one for every input channel, and is erased "
+            "only if all of them are.",
+            lambda weight: int((_integers(weight) == 0).all(3).all(2).sum()),
+        ),
+        Mistake(
+            "the sum is zero",
+            "You counted channels whose integers add up to 0. Positive and negative ones may do that, and are not "
+            "lost.",
+            lambda weight: int((_integers(weight).sum((1, 2, 3)) == 0).sum()),
+        ),
+        Mistake(
+            "the mean is zero",
+            "You counted channels whose mean rounds to 0. Positive and negative weights may do that, and are not lost.",
+            lambda weight: int((_integers(weight.mean((1, 2, 3)), weight) == 0).sum()),
+        ),
+        Mistake(
+            "a channel's largest without its sign",
+            "You looked at each channel's largest weight, not at its largest absolute value. A channel of negative "
+            "weights may have a long way to zero.",
+            lambda weight: int((_integers(weight.amax((1, 2, 3)), weight) == 0).sum()),
+        ),
+        Mistake(
+            "the spread as the scale",
+            "You took the scale from the spread of the weights. The largest absolute weight has to fit on the grid, so "
+            "it sets the scale.",
+            lambda weight: _lost(weight, 3 * weight.std()),
         ),
     ),
     reasoning="""The largest weight of the tensor fixes the step. A channel whose weights all lie within half a step of
@@ -387,9 +465,10 @@ def _layer_by_layer(width_multiplier, num_classes):
     level=3,
     minutes=12,
     unit="bytes",
-    task="""A MobileNet V1 with folded batch norms is stored like this: every weight in 1 byte, for every output channel
-of every convolution and of the classifier one bias of 4 bytes and one scale of 4 bytes (weights have no zero points).
-Return the number of bytes for a width multiplier and a number of classes. Let the architecture count for you.""",
+    task="""A MobileNet V1 whose batch norms are folded is stored in 8 bits. Every weight takes 1 byte. Besides, every
+output channel of a convolution or of the classifier has a bias of 4 bytes and a scale of 4 bytes (there are no zero
+points for weights). Return how many bytes that is in all, for a given width multiplier and number of classes. You need
+not count by hand: `mobilenet_v1` knows the layers.""",
     hints=(
         "Two counts are needed: the weights, and the output channels of all layers that have weights.",
         "bytes = weights + (4 + 4) · output channels. The pooling has none.",
@@ -446,12 +525,12 @@ Return the number of bytes for a width multiplier and a number of classes. Let t
         ),
         Mistake(
             "always 1000 classes",
-            "You left the number of classes out, so the network has 1000.",
+            "Your network has 1000 classes, whatever the argument says. Hand `num_classes` on, by its name.",
             lambda alpha, classes: _bytes_for()(alpha, 1000),
         ),
         Mistake(
             "always the full width",
-            "You left the width multiplier out, so the network has its full width.",
+            "Your network has its full width, whatever the argument says. Hand `width_multiplier` on.",
             lambda alpha, classes: _bytes_for()(1.0, classes),
         ),
         Mistake(
@@ -463,6 +542,22 @@ Return the number of bytes for a width multiplier and a number of classes. Let t
             "one scale per layer",
             "You counted one scale for each layer. It is one for each output channel.",
             lambda alpha, classes: _bytes_for(scale_bytes=0)(alpha, classes) + 4 * 28,
+        ),
+        Mistake(
+            "one bias and scale per layer",
+            "You counted one bias and one scale for each layer. Each output channel has both.",
+            lambda alpha, classes: _bytes_for(scale_bytes=0, bias_bytes=0)(alpha, classes) + 8 * 28,
+        ),
+        Mistake(
+            "biases of the classifier alone",
+            "You gave every channel a scale, but a bias to the classes alone. The folded convolutions have biases, "
+            "too.",
+            lambda alpha, classes: _bytes_for(bias_bytes=0)(alpha, classes) + 4 * classes,
+        ),
+        Mistake(
+            "weights alone",
+            "You counted the weights alone. Each output channel has a bias and a scale besides.",
+            _bytes_for(bias_bytes=0, scale_bytes=0),
         ),
     ),
     reasoning=f"""For the full network that is {_bytes_for()(1.0, 1000):,} bytes, against
@@ -595,6 +690,34 @@ throughout.""",
             "largest without its sign",
             "You took the largest weight, not the largest absolute value. And a negative factor does not pass a ReLU.",
             lambda d, b, p: _equalised(d, b, p, size=lambda weight: weight.amax(dim=(1, 2, 3))),
+        ),
+        Mistake(
+            "the sum of the absolute weights",
+            "You divided by the sum of the absolute weights. Divide by the largest of them, so that it becomes 1.",
+            lambda d, b, p: _equalised(d, b, p, size=lambda weight: weight.abs().sum((1, 2, 3))),
+        ),
+        Mistake(
+            "from the smallest to the largest",
+            "You divided by the distance from the smallest weight to the largest. Divide by the largest absolute "
+            "weight: it is the distance from zero that has to be 1.",
+            lambda d, b, p: _equalised(d, b, p, size=lambda weight: weight.amax((1, 2, 3)) - weight.amin((1, 2, 3))),
+        ),
+        Mistake(
+            "the standard deviation",
+            "You divided by the standard deviation of each filter. The task asks for its largest absolute weight, "
+            "which becomes 1.",
+            lambda d, b, p: _equalised(d, b, p, size=lambda weight: weight.std((1, 2, 3))),
+        ),
+        Mistake(
+            "the bias decides too",
+            "You let the bias help to choose the factor. The task divides by the largest absolute *weight*; the bias "
+            "only follows.",
+            lambda d, b, p: _equalised(d, b, p, size=lambda weight: torch.maximum(_size(weight), b.abs())),
+        ),
+        Mistake(
+            "cut off at 1",
+            "You cut the weights off at 1. That changes what the layer computes; dividing changes only its scale.",
+            lambda d, b, p: (d.clamp(-1, 1), b, p),
         ),
         Mistake(
             "pointwise rows",

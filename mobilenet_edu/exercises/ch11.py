@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, pairwise
 from random import Random
 from typing import Any
 
@@ -39,7 +39,8 @@ def _renamed_by_search(checkpoint, names):
     minutes=4,
     task="""The function below moves a checkpoint into our names; `names` maps each of our names to theirs. It is
 complete. Predict what `renamed({"their_a": 1, "their_b": 2}, {"a": "their_b"})` returns, then check it. Then exchange
-the two words `ours` and `theirs` behind `for`, check again, and read: why is that better than an answer?""",
+the two words `ours` and `theirs` behind `for`, check again, and read: why is an error better here than a wrong
+result?""",
     hints=(
         "Whose names does the result have? Whose names does the table's left column have?",
         "The result maps *our* name to the tensor that the checkpoint keeps under *their* name.",
@@ -75,6 +76,24 @@ the two words `ours` and `theirs` behind `for`, check again, and read: why is th
                 {ours: checkpoint[theirs] for ours, theirs in names.items()}
                 | {theirs: tensor for theirs, tensor in checkpoint.items() if theirs not in names.values()}
             ),
+        ),
+        Mistake(
+            "under both names",
+            "Your result holds each tensor under their name as well. load_state_dict would refuse those.",
+            lambda checkpoint, names: (
+                {ours: checkpoint[theirs] for ours, theirs in names.items()}
+                | {theirs: checkpoint[theirs] for theirs in names.values()}
+            ),
+        ),
+        Mistake(
+            "tensors to names",
+            "Your dictionary is the wrong way round: it maps a tensor to a name. It is the name that is looked up.",
+            lambda checkpoint, names: {checkpoint[theirs]: ours for ours, theirs in names.items()},
+        ),
+        Mistake(
+            "the first alone",
+            "Your result holds the first tensor alone. A `return` inside of the loop ends it in its first round.",
+            lambda checkpoint, names: {ours: checkpoint[names[ours]] for ours in list(names)[:1]},
         ),
     ),
     reasoning="""The comprehension runs over our names, so nothing of ours is forgotten, and what only they have (a
@@ -161,7 +180,8 @@ def last_map_moves(size, strides):
         ),
         Mistake(
             "every stride of 2",
-            "You let every layer with stride 2 move its windows. On an odd map both paddings agree.",
+            "Your answer is right where all maps are even. On an odd map both paddings agree, also at stride 2: such a "
+            "layer moves nothing.",
             lambda size, strides: _shift(size, strides, moves=lambda size, stride: stride == 2),
         ),
         Mistake(
@@ -238,6 +258,10 @@ def _misfits(theirs: dict, ours: dict) -> list:
     return [name for name, shape in ours.items() if theirs.get(name) != shape]
 
 
+def _differs_throughout(theirs: tuple | None, ours: tuple) -> bool:
+    return theirs is None or all(a != b for a, b in zip(theirs, ours, strict=False))
+
+
 def _product(shape: tuple) -> int:
     size = 1
     for side in shape:
@@ -289,7 +313,8 @@ only they have are another question; leave them aside here.)""",
         ),
         Mistake(
             "compared the number of elements",
-            "You compared how many numbers there are. A 2×3 tensor has as many as a 3×2 one, and does not fit.",
+            "You passed over a tensor of as many numbers, but of another shape: a 2×3 tensor has as many as a 3×2 one, "
+            "and does not fit.",
             lambda theirs, ours: next(
                 (name for name in ours if name not in theirs or _product(theirs[name]) != _product(ours[name])),
                 None,
@@ -304,13 +329,52 @@ only they have are another question; leave them aside here.)""",
             ),
         ),
         Mistake(
+            "compared the first numbers",
+            "You compared the first number of the shapes alone. All of them must agree, and there must be as many.",
+            lambda theirs, ours: next((name for name in ours if theirs.get(name, ())[:1] != ours[name][:1]), None),
+        ),
+        Mistake(
+            "missing names first",
+            "You looked for missing names first, and then for other shapes. Go through our names once, and ask both "
+            "questions of each.",
+            lambda theirs, ours: next(
+                (name for name in ours if name not in theirs), next(iter(_misfits(theirs, ours)), None)
+            ),
+        ),
+        Mistake(
+            "shapes first",
+            "You looked for other shapes first, and then for missing names. Go through our names once, and ask both "
+            "questions of each.",
+            lambda theirs, ours: next(
+                (name for name in _misfits(theirs, ours) if name in theirs), next(iter(_misfits(theirs, ours)), None)
+            ),
+        ),
+        Mistake(
+            "another order",
+            "You returned the first in the order of the alphabet. It is the network's own order that counts.",
+            lambda theirs, ours: min(_misfits(theirs, ours), default=None),
+        ),
+        Mistake(
+            "all numbers differ",
+            "You passed over a shape of which one number agrees. A single number that differs is enough.",
+            lambda theirs, ours: next(
+                (name for name in ours if _differs_throughout(theirs.get(name), ours[name])), None
+            ),
+        ),
+        Mistake(
+            "decided by the first name",
+            "You looked at the first name and returned at once. `return None` comes only after all names were looked "
+            "at, behind the loop.",
+            lambda theirs, ours: next((name for name in list(ours)[:1] if theirs.get(name) != ours[name]), None),
+        ),
+        Mistake(
             "the last one",
             "You returned the last tensor that does not fit. The first is where a reader should begin to look.",
             lambda theirs, ours: (_misfits(theirs, ours) or [None])[-1],
         ),
         Mistake(
             "a list of all",
-            "You returned a list of every misfit. One name is asked for, or None.",
+            "You returned a list of every misfit. Return the first name of it, or None.",
             _misfits,
         ),
     ),
@@ -395,6 +459,21 @@ theirs does. `running_var` is a tensor with one number per channel; leave it as 
             lambda variance, theirs, ours: (variance.sqrt() + theirs - ours).square(),
         ),
         Mistake(
+            "roots of the epsilons",
+            "You took the roots of the epsilons. The root is taken of variance plus ε, of the sum.",
+            lambda variance, theirs, ours: variance + theirs**0.5 - ours**0.5,
+        ),
+        Mistake(
+            "squares of the epsilons",
+            "You squared the epsilons. ε stands beside the variance as it is.",
+            lambda variance, theirs, ours: variance + theirs**2 - ours**2,
+        ),
+        Mistake(
+            "a ratio of the sums",
+            "You multiplied the variance by the ratio of the sums. It is a difference that makes the sums equal.",
+            lambda variance, theirs, ours: variance * (variance + theirs) / (variance + ours),
+        ),
+        Mistake(
             "no negative variance",
             "You cut off at zero. What counts is the sum under the root, and that stays positive.",
             lambda variance, theirs, ours: (variance + theirs - ours).clamp(min=0),
@@ -424,6 +503,13 @@ def _name_by_groups(widths, block):
 
 def _place(widths: list, block: int) -> tuple[int, int]:
     return len(set(widths[:block])) - (widths[block] in widths[:block]), block - widths.index(widths[block])
+
+
+def _doubling_stages(widths, block):
+    stage, place = 0, 0
+    for before, width in pairwise(widths[: block + 1]):
+        stage, place = (stage + 1, 0) if width == 2 * before else (stage, place + 1)
+    return f"blocks.{stage}.{place}"
 
 
 @exercise(
@@ -477,6 +563,31 @@ For MobileNet V1, block 7 of `[64, 128, 128, 256, 256, 512, 512, 512, ...]` is `
             "the block's number as its place",
             "The stage is right. The place starts again at 0 in each stage.",
             lambda widths, block: f"blocks.{_place(widths, block)[0]}.{block}",
+        ),
+        Mistake(
+            "the length of the stage as the place",
+            "Your place is the last one of the stage. It says where this block stands in its stage.",
+            lambda widths, block: f"blocks.{_place(widths, block)[0]}.{widths.count(widths[block]) - 1}",
+        ),
+        Mistake(
+            "places counted on",
+            "Your place goes on counting when a new stage begins. It starts again at 0 in each stage.",
+            lambda widths, block: f"blocks.{_place(widths, block)[0]}.{block - _place(widths, block)[0]}",
+        ),
+        Mistake(
+            "the last stage",
+            "Your stage is the network's last one. Count the widths that come before this block's.",
+            lambda widths, block: f"blocks.{len(set(widths)) - 1}.{_place(widths, block)[1]}",
+        ),
+        Mistake(
+            "only where the width doubles",
+            "You began a new stage only where the width doubles. Any change of the width begins one.",
+            _doubling_stages,
+        ),
+        Mistake(
+            "another mark between",
+            "The numbers are right; the marks between them are points.",
+            lambda widths, block: "blocks_{}_{}".format(*_place(widths, block)),
         ),
         Mistake(
             "the width as the stage",
@@ -567,6 +678,38 @@ Return kernels of 4×4 that give the same output there, with `padding=1` and str
             "window must ignore what it should not see.",
             lambda weight: F.interpolate(weight, size=(4, 4)),
         ),
+        Mistake(
+            "ones instead of zeros",
+            "You filled the first row and column with ones. Zeros belong there: the window must ignore what it should "
+            "not see.",
+            lambda weight: F.pad(weight, (1, 0, 1, 0), value=1.0),
+        ),
+        Mistake(
+            "the first channel alone",
+            "You filled the first channel's kernel alone. Each channel has one.",
+            lambda weight: torch.cat([F.pad(weight[:1], (1, 0, 1, 0)), torch.zeros(len(weight) - 1, 1, 4, 4)]),
+        ),
+        Mistake(
+            "channels in the second place",
+            "You put the channels second. In a depthwise layer they stand first, and the second number is 1.",
+            lambda weight: F.pad(weight, (1, 0, 1, 0)).transpose(0, 1),
+        ),
+        Mistake(
+            "a dense layer",
+            "You made kernels of a dense layer, with zeros between different channels. A depthwise layer has one "
+            "kernel for each channel: (channels, 1, 4, 4).",
+            lambda weight: torch.diag_embed(F.pad(weight, (1, 0, 1, 0))[:, 0].permute(1, 2, 0)).permute(2, 3, 0, 1),
+        ),
+        Mistake(
+            "a zero inside",
+            "You put the zeros inside of the kernel. Its three rows and columns stay together, behind the zeros.",
+            lambda weight: F.pad(weight, (0, 1, 0, 1))[:, :, [0, 1, 3, 2]][:, :, :, [0, 1, 3, 2]],
+        ),
+        Mistake(
+            "moved too far",
+            "You moved the kernel by two rows and columns, so its last ones are lost. One is enough.",
+            lambda weight: F.pad(weight, (2, -1, 2, -1)),
+        ),
     ),
     reasoning=f"""The longer window starts one pixel before the right one, and a first row and column of zeros makes it
 ignore what it should not see. The price: {4 * 4} MACs for each output where there were {3 * 3}, in the five layers with
@@ -584,7 +727,8 @@ def _body_and_head(in_channels: int, channels: int, num_classes: int) -> tuple[n
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(100 * in_channels + 10 * channels + num_classes)
         conv = nn.Conv2d(in_channels, channels, 3, bias=False)
-        body = nn.Sequential(conv, nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        first = (conv, nn.BatchNorm2d(channels), nn.ReLU(), nn.Dropout())
+        body = nn.Sequential(*first, nn.AdaptiveAvgPool2d(1), nn.Flatten())
         return body.eval(), nn.Sequential(nn.Linear(channels, num_classes), nn.BatchNorm1d(num_classes))
 
 
@@ -597,7 +741,9 @@ def _after_training(network: nn.Module, body: nn.Module, head: nn.Module) -> dic
     in_channels = body[0].in_channels
     images = torch.linspace(-9, 30, 4 * in_channels * 36).sin().reshape(4, in_channels, 6, 6)
     try:
-        trained = network.train()(images)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # where the body's dropout still draws, it draws the same every time
+            trained = network.train()(images)
         if trained.requires_grad:
             trained.square().sum().backward()
         with torch.no_grad():
@@ -606,10 +752,9 @@ def _after_training(network: nn.Module, body: nn.Module, head: nn.Module) -> dic
         return {"running it": f"{type(error).__name__}: {error}".partition("\n")[0]}
     shapes = sorted(tuple(p.shape) for p in network.parameters() if p.grad is not None)
     return {
-        "running it": "works",
-        "shapes of the parameters that get a gradient": shapes,
-        "the output while training": trained.detach(),
-        "the output in evaluation, afterwards": used,
+        "parameters with a gradient": shapes,
+        "output in training": trained.detach(),
+        "output in evaluation": used,
     }
 
 
@@ -622,6 +767,38 @@ def _keeps_its_body(body, head):
             return self
 
     return KeepsItsBody(body, head)
+
+
+def _keeps_its_norms(body, head):
+    class KeepsItsNorms(nn.Sequential):
+        def train(self, mode: bool = True) -> nn.Module:
+            """Evaluation mode for the body's batch norm, whatever is asked."""
+            super().train(mode)
+            for layer in self[0]:
+                layer.train(mode and not isinstance(layer, nn.BatchNorm2d))
+            return self
+
+    return KeepsItsNorms(body.requires_grad_(False), head)
+
+
+def _train_returns_nothing(body, head):
+    class ReturnsNothing(nn.Sequential):
+        def train(self, mode: bool = True) -> None:
+            """Evaluation mode for the body, and no answer."""
+            super().train(mode)
+            self[0].eval()
+
+    return ReturnsNothing(body.requires_grad_(False), head)
+
+
+def _always_trains_its_head(body, head):
+    class AlwaysTrains(nn.Sequential):
+        def train(self, mode: bool = True) -> nn.Module:
+            """Training mode for the head, whatever is asked."""
+            return self
+
+    head.train()
+    return AlwaysTrains(body.requires_grad_(False), head)
 
 
 def _never_trains(body, head):
@@ -661,9 +838,9 @@ def _without_momentum(body: nn.Module, head: nn.Module) -> nn.Module:
     level=4,
     minutes=15,
     task="""A client's training loop cannot be changed. It calls `network.train()`, runs a batch and goes backward.
-`body` is trained and in evaluation mode; `head` is new. Both contain batch norm. Return an `nn.Module` that computes
-`head(body(images))`, whose head trains as always, and whose body gets no gradients and computes in training what it
-computes in evaluation, its statistics untouched.""",
+`body` is trained and in evaluation mode; `head` is new. Both contain batch norm, and `body` dropout as well. Return an
+`nn.Module` that computes `head(body(images))`, whose head trains as always, and whose body gets no gradients and
+computes in training what it computes in evaluation, its statistics untouched.""",
     hints=(
         "What do gradients change, and what does `train()` change? You must stop both.",
         "`train(mode)` of a module calls `train(mode)` of its parts. Your own class can do that, and then put the body "
@@ -714,9 +891,25 @@ computes in evaluation, its statistics untouched.""",
         ),
         Mistake(
             "momentum 0",
-            "With a momentum of 0 the running statistics stay, but in training mode batch norm does not use them: it "
-            "divides by the batch's own spread.",
+            "The running statistics of your body stay, but in training mode its batch norm does not use them: it "
+            "divides by the batch's own spread. Evaluation mode does both.",
             _without_momentum,
+        ),
+        Mistake(
+            "batch norm alone in evaluation mode",
+            "You put batch norm alone into evaluation mode. Other layers compute something else in training, too: "
+            "dropout. Put the whole body into evaluation mode.",
+            _keeps_its_norms,
+        ),
+        Mistake(
+            "train returns nothing",
+            "Your `train` returns nothing. `network.train()` is used as the network, so it has to `return self`.",
+            _train_returns_nothing,
+        ),
+        Mistake(
+            "the head in training mode",
+            "Your head stays in training mode after `eval()` as well. Hand the mode on to the head as it comes.",
+            _always_trains_its_head,
         ),
         Mistake(
             "no head",

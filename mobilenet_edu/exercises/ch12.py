@@ -80,7 +80,7 @@ the projection only, check again, and read the answer.""",
         ),
         Mistake(
             "FLOPs",
-            "You counted two operations for each MAC. Asked for are MACs.",
+            "You counted two operations for each MAC. The exercise counts MACs.",
             lambda M, N, t, size: 2 * size**2 * t * M * (M + 9 + N),
             misconception="1 MAC = 1 FLOP",
         ),
@@ -184,6 +184,34 @@ expansion's MACs, and those of the other two steps. With expansion 1 there is no
             lambda M, N, t, stride, size: _block_macs(M, N, t, stride, size, after=size // stride),
         ),
         Mistake(
+            "one side of the map",
+            "You multiplied by a side of the maps. Each step is done at every pixel, and there are side times side.",
+            lambda M, N, t, stride, size: (
+                (M * t * M * size if t > 1 else 0) + ((size - 1) // stride + 1) * t * M * (9 + N)
+            ),
+        ),
+        Mistake(
+            "divided by the stride once",
+            "You divided the pixels by the stride once. It skips rows *and* columns: compute the side that goes out, "
+            "and square it.",
+            lambda M, N, t, stride, size: (size**2 * M * t * M if t > 1 else 0) + size**2 // stride * t * M * (9 + N),
+        ),
+        Mistake(
+            "divided the pixels",
+            "You divided the pixels by the square of the stride. That is right for even maps; a map of 7 pixels "
+            "becomes 4 at stride 2, so compute the side first.",
+            lambda M, N, t, stride, size: (
+                (size**2 * M * t * M if t > 1 else 0) + size**2 // stride**2 * t * M * (9 + N)
+            ),
+        ),
+        Mistake(
+            "an expansion at stride 1 only",
+            "You left the expansion out by the stride. It is expansion 1 that has no first layer.",
+            lambda M, N, t, stride, size: (
+                (size**2 * M * t * M if stride == 1 else 0) + ((size - 1) // stride + 1) ** 2 * t * M * (9 + N)
+            ),
+        ),
+        Mistake(
             "the filters at full size",
             "You paid for the filters at every pixel of the input. They carry the stride, so they run only where an "
             "output pixel is.",
@@ -228,6 +256,17 @@ def _half_to_even(channels, width_multiplier):
     exact = channels * width_multiplier
     nearest = max(8, round(exact / 8) * 8)
     return nearest + 8 if nearest < 0.9 * exact else nearest
+
+
+def _next_if(exact, is_lost, of=8):
+    """Rounded to a multiple, and the next one where ``is_lost(width, exact)``."""
+    nearest = max(of, int(exact + of / 2) // of * of)
+    return nearest + of if is_lost(nearest, exact) else nearest
+
+
+def _one_below(exact):
+    nearest = max(8, int(exact + 4) // 8 * 8)
+    return nearest - 8 if nearest > 1.1 * exact else nearest
 
 
 def _a_tenth_of_the_channels(channels, width_multiplier):
@@ -293,8 +332,43 @@ of the exact width, take the next multiple of 8 instead. Return the width.""",
         ),
         Mistake(
             "always up",
-            "You rounded up to a multiple of 8. Up only if that is nearer, or if rounding down loses too much.",
+            "Your width is always the next multiple upwards. Up only if that is nearer, or if rounding down loses too "
+            "much.",
             lambda channels, width_multiplier: max(8, -(-int(channels * width_multiplier + 0.999) // 8) * 8),
+        ),
+        Mistake(
+            "a twentieth",
+            "You take the next multiple where more than a twentieth is lost. A tenth may be lost: compare with 0.9 "
+            "times the exact width.",
+            lambda channels, width_multiplier: _next_if(channels * width_multiplier, lambda n, x: n < 0.95 * x),
+        ),
+        Mistake(
+            "a tenth either way",
+            "You take the next multiple also where rounding up has *added* more than a tenth. Only a loss counts.",
+            lambda channels, width_multiplier: _next_if(channels * width_multiplier, lambda n, x: abs(n - x) > 0.1 * x),
+        ),
+        Mistake(
+            "a channel lost",
+            "You take the next multiple where more than one channel is lost. It is a tenth of the exact width that "
+            "counts.",
+            lambda channels, width_multiplier: _next_if(channels * width_multiplier, lambda n, x: n < x - 1),
+        ),
+        Mistake(
+            "multiples of four",
+            "You rounded to multiples of 4. The task asks for 8.",
+            lambda channels, width_multiplier: _next_if(channels * width_multiplier, lambda n, x: n < 0.9 * x, of=4),
+        ),
+        Mistake(
+            "rounded before the multiplier",
+            "You rounded the channels first and multiplied afterwards. The width after the multiplier is what has to "
+            "be a multiple of 8.",
+            lambda channels, width_multiplier: int(max(8, (channels + 4) // 8 * 8) * width_multiplier),
+        ),
+        Mistake(
+            "the one below",
+            "You go down where rounding up added more than a tenth. The task goes up where rounding down has lost more "
+            "than a tenth.",
+            lambda channels, width_multiplier: _one_below(channels * width_multiplier),
         ),
         Mistake(
             "a tenth of the channels",
@@ -304,7 +378,7 @@ of the exact width, take the next multiple of 8 instead. Return the width.""",
         ),
         Mistake(
             "forgot the tenth",
-            "You stopped at the nearest multiple. Where that loses more than a tenth, the next one is taken.",
+            "Your width is always the nearest multiple. Where that loses more than a tenth, the next one is taken.",
             lambda channels, width_multiplier: max(8, int(channels * width_multiplier + 4) // 8 * 8),
         ),
     ),
@@ -343,16 +417,17 @@ def _inverted_residual(*case, **changes):
             **place,
         ):
             super().__init__()
-            wide = t * M
+            wide = place.get("wide", t * M)
+            first, second = place.get("acts", (act, act))
 
-            def unit(conv, act=act):
+            def unit(conv, act):
                 norms = [nn.BatchNorm2d(conv.out_channels)] if norm else []
                 return [conv, *norms, *([getattr(nn, act)()] if act else [])]
 
             early = place.get("early") and t > 1
             strides = (stride, 1, 1) if early else (1, 1, stride) if place.get("late") else (1, stride, 1)
-            steps = [] if t == 1 and skip else unit(nn.Conv2d(M, wide, 1, strides[0], bias=bias))
-            steps += unit(nn.Conv2d(wide, wide, 3, strides[1], 1, groups=wide if groups else 1, bias=bias))
+            steps = [] if t == 1 and skip else unit(nn.Conv2d(M, wide, 1, strides[0], bias=bias), first)
+            steps += unit(nn.Conv2d(wide, wide, 3, strides[1], 1, groups=wide if groups else 1, bias=bias), second)
             steps += unit(nn.Conv2d(wide, N, 1, strides[2], bias=bias), act=act if last else "")
             self.steps = nn.Sequential(*steps)
             self.add = (stride == 1 and M == N) if add is None else add(M, N, stride)
@@ -464,6 +539,28 @@ and MACs are compared.""",
             lambda *case: _inverted_residual(*case, act=""),
         ),
         Mistake(
+            "no activation behind the filters",
+            "No activation follows your filters. ReLU6 follows the first two of the three steps.",
+            lambda *case: _inverted_residual(*case, acts=("ReLU6", "")),
+        ),
+        Mistake(
+            "no activation behind the expansion",
+            "No activation follows your expansion. ReLU6 follows the first two of the three steps.",
+            lambda *case: _inverted_residual(*case, acts=("", "ReLU6")),
+        ),
+        Mistake(
+            "as wide as the output says",
+            "Your middle is as wide as `expansion * out_channels`. The block first widens what comes in: "
+            "`expansion * in_channels`.",
+            lambda *case: _inverted_residual(*case, wide=case[1] * case[2], skip=False),
+        ),
+        Mistake(
+            "as wide as the output says, without a first layer",
+            "Your middle is as wide as `expansion * out_channels`. The block first widens what comes in: "
+            "`expansion * in_channels`. With expansion 1 both are the input's own width.",
+            lambda *case: _inverted_residual(*case, wide=case[1] * case[2]),
+        ),
+        Mistake(
             "ReLU",
             "Your activations are ReLU. MobileNet V2 uses ReLU6, which also cuts off above 6.",
             lambda *case: _inverted_residual(*case, act="ReLU"),
@@ -555,9 +652,10 @@ def _alive(narrow, expansion, first, last=None):
     goal=2,
     level=3,
     minutes=15,
-    task="""In the chapter 1,000 random points passed a ReLU. Now exactly: each of the `expansion * narrow` channels
-is alive with probability one half, independently. A point survives if at least `narrow` are alive. Return the
-probability as an exact `Fraction`, for 96 channels as well.""",
+    task="""In the chapter, 1,000 random points passed a ReLU, and we counted how many survived. Here you compute the
+chance itself. There are `expansion * narrow` channels. Each is alive with probability one half, whatever the others do.
+A point survives if at least `narrow` channels are alive. Return the probability that it survives, as an exact
+`Fraction`. It must work for 96 channels too, where nobody can go through all patterns one by one.""",
     hints=(
         "How many patterns of living and dead channels are there, and how many have at least `narrow` alive?",
         "The number of patterns with exactly a alive of w is the binomial coefficient, `math.comb(w, a)`.",
@@ -598,6 +696,44 @@ probability as an exact `Fraction`, for 96 channels as well.""",
             "You asked for one living channel. One equation does not determine a point with `narrow` coordinates.",
             lambda narrow, expansion: _alive(narrow, expansion, 1),
         ),
+        Mistake(
+            "at most as many",
+            "You asked for at most `narrow` living channels. At least as many must be alive.",
+            lambda narrow, expansion: _alive(narrow, expansion, 0, narrow),
+        ),
+        Mistake(
+            "at least half",
+            "You asked that half of the channels be alive. It takes `narrow` of them, however many there are.",
+            lambda narrow, expansion: _alive(narrow, expansion, (narrow * expansion + 1) // 2),
+        ),
+        Mistake(
+            "the chance to be lost",
+            "Your chance is that of being lost. Subtract it from 1.",
+            lambda narrow, expansion: _alive(narrow, expansion, 0, narrow - 1),
+        ),
+        Mistake(
+            "a Fraction of a quotient",
+            "You divided first, and made a `Fraction` of the quotient. It is rounded then: `Fraction(a, b)`, with "
+            "whole a and b, is exact.",
+            lambda narrow, expansion: Fraction(float(_alive(narrow, expansion, narrow))),
+        ),
+        Mistake(
+            "numbers instead of patterns",
+            "You counted numbers of living channels as if they were equally likely. It is the patterns that are: there "
+            "is one with none alive, and many with half of them.",
+            lambda narrow, expansion: Fraction(narrow * expansion - narrow + 1, narrow * expansion + 1),
+        ),
+        Mistake(
+            "one of each group",
+            "You asked for a living channel in each group of `expansion`. It does not matter which channels are alive, "
+            "only how many.",
+            lambda narrow, expansion: (1 - Fraction(1, 2**expansion)) ** narrow,
+        ),
+        Mistake(
+            "the mean number",
+            "You divided the mean number of living channels by `narrow`. That is no chance: it may be above 1.",
+            lambda narrow, expansion: Fraction(expansion * narrow, 2) / narrow,
+        ),
     ),
     reasoning=f"""There are $2^w$ equally likely patterns of $w$ channels, and $\\binom{{w}}{{a}}$ of them have $a$
 alive. At 16 channels without expansion the chance is 1 in {_alive(16, 1, 16).denominator:,}. At expansion 6 the
@@ -612,10 +748,10 @@ def chance_to_survive(narrow, expansion):
 
 
 def _data_sheet(rng: Random) -> tuple:
-    macs = rng.randint(20 * 10**6, 9 * 10**9)
-    unit = rng.choice((10**6, 10**9))
-    digits = 0 if unit == 10**6 else rng.choice((1, 2))
-    factor = rng.choice((1.0, 1.0, 2.0, 2.0, 1.07, 0.93, 1.5))
+    macs = rng.randint(20 * 10**6, rng.choice((4 * 10**8, 9 * 10**9)))
+    unit = rng.choice((10**6, 10**9, 10**9))
+    digits = 0 if unit == 10**6 else rng.choice((1, 2)) if macs > 10**9 else 2
+    factor = rng.choice((1.0, 1.0, 2.0, 2.0, 1.04, 1.07, 0.93, 1.5))
     return f"{macs * factor / unit:.{digits}f}", unit, macs
 
 
@@ -646,11 +782,32 @@ def _cut_off(printed, unit, macs):
 
 
 def _within_a_tenth(printed, unit, macs):
+    return _within(printed, unit, macs, 0.1)
+
+
+def _within(printed, unit, macs, share):
     claimed = float(printed) * unit
     for name, count in (("MACs", macs), ("FLOPs", 2 * macs)):
-        if abs(claimed - count) < 0.1 * count:
+        if abs(claimed - count) < share * count:
             return name
     return "neither"
+
+
+def _digits(printed: str) -> int:
+    return len(printed.partition(".")[2])
+
+
+def _by_text(write, convert=float, doubled=lambda count: 2 * count):
+    """The answer by another way to write a count, in units; ``write`` gets the count and what is printed."""
+
+    def answer(printed, unit, macs):
+        in_units = convert(macs / unit)
+        if write(in_units, printed) == printed:
+            return "MACs"
+        twice = convert(2 * macs / unit) if convert is int else doubled(in_units)
+        return "FLOPs" if write(twice, printed) == printed else "neither"
+
+    return answer
 
 
 @exercise(
@@ -659,9 +816,9 @@ def _within_a_tenth(printed, unit, macs):
     level=4,
     minutes=20,
     task="""A client sends data sheets of networks. Each prints a cost such as `"4.5"`, with a unit of 10⁶ or 10⁹
-operations, and calls it "FLOPs", which may mean either. You have counted the network's MACs. Return `"MACs"` if your
-count, rounded to as many digits after the point as the sheet prints, is the printed text; `"FLOPs"` if two for each
-MAC, rounded so, are; and `"neither"` if none of the two is.""",
+operations, and calls it "FLOPs", which may mean either. You have counted the network's MACs. Round your
+count to as many digits after the point as the sheet prints. Return `"MACs"` if that gives the printed text, `"FLOPs"`
+if twice your count does, rounded in the same way, and `"neither"` otherwise.""",
     hints=(
         'How many digits stand after the point in "4.5", in "0.39", in "300"?',
         "Divide the count by the unit, write it with as many digits, and compare the two texts.",
@@ -703,12 +860,79 @@ MAC, rounded so, are; and `"neither"` if none of the two is.""",
         ),
         Mistake(
             "cut off",
-            "You cut digits off. Asked for is rounding, although some papers do cut.",
+            "The digits behind the printed ones are cut off in your answer. The exercise rounds, although some papers "
+            "do cut.",
             _cut_off,
         ),
         Mistake(
+            "a text without its zeros",
+            '`str` leaves out zeros at the end, and writes a rounded whole number with ".0". Write the count with as '
+            'many digits as are printed: `f"{...:.{digits}f}"`.',
+            _by_text(lambda count, printed: str(round(count, _digits(printed)))),
+        ),
+        Mistake(
+            "more digits than printed",
+            "Your count never is the printed text, because it has more digits. Round it to as many digits after the "
+            'point as the sheet prints: in "4.5" that is one.',
+            _by_text(lambda count, printed: f"{count:.{len(printed.replace('.', ''))}f}"),
+        ),
+        Mistake(
+            "digits before the point",
+            "You wrote as many digits after the point as the sheet prints before it. Count those after the point.",
+            _by_text(lambda count, printed: f"{count:.{len(printed.partition('.')[0])}f}"),
+        ),
+        Mistake(
+            "significant digits",
+            "You rounded to as many significant digits, and that drops zeros at the end. Count those after the point, "
+            "and round with `f`.",
+            _by_text(lambda count, printed: f"{count:.{len(printed.replace('.', ''))}g}"),
+        ),
+        Mistake(
+            "always one digit",
+            "You always wrote one digit after the point. The sheet says how many: count them in what is printed.",
+            _by_text(lambda count, printed: f"{count:.1f}"),
+        ),
+        Mistake(
+            "always two digits",
+            "You always wrote two digits after the point. The sheet says how many: count them in what is printed.",
+            _by_text(lambda count, printed: f"{count:.2f}"),
+        ),
+        Mistake(
+            "whole units",
+            "You divided with `//`, which cuts off what stands after the point. Divide with `/` and round.",
+            lambda printed, unit, macs: _by_text(lambda count, _: f"{count:.{_digits(printed)}f}", int)(
+                printed, unit, macs
+            ),
+        ),
+        Mistake(
+            "words exchanged",
+            "The two words are exchanged: your count itself is in MACs, twice as much is in FLOPs.",
+            lambda printed, unit, macs: {"MACs": "FLOPs", "FLOPs": "MACs"}.get(
+                _by_distance(printed, unit, macs), "neither"
+            ),
+        ),
+        Mistake(
+            "doubled after rounding",
+            "You rounded first and doubled then, so the error was doubled, too. Double the count and round that.",
+            lambda printed, unit, macs: _by_text(
+                lambda count, _: f"{count:.{_digits(printed)}f}",
+                doubled=lambda count: 2 * round(count, _digits(printed)),
+            )(printed, unit, macs),
+        ),
+        Mistake(
+            "never neither",
+            "You called FLOPs whatever is not your count of MACs. Try twice the count, too: it may be neither.",
+            lambda printed, unit, macs: "MACs" if _by_distance(printed, unit, macs) == "MACs" else "FLOPs",
+        ),
+        Mistake(
+            "within a twentieth",
+            "You accept what is nearly right. The printed digits say how exact the number claims to be.",
+            lambda printed, unit, macs: _within(printed, unit, macs, 0.05),
+        ),
+        Mistake(
             "half the other way",
-            "You halved the MACs. A FLOP is the smaller thing: two for each MAC.",
+            'Your answer never is "FLOPs" where it should be. A FLOP is the smaller thing, two for each MAC: try twice '
+            "your count, not half of it, and not your count alone.",
             lambda printed, unit, macs: (
                 "MACs"
                 if _rounds_to(macs, printed, unit)

@@ -6,7 +6,7 @@ import json
 from itertools import groupby, pairwise
 from pathlib import Path
 from random import Random
-from statistics import fmean, median
+from statistics import fmean, median, median_high, median_low
 
 from mobilenet_edu.architecture import mobilenet_v1
 from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
@@ -23,6 +23,10 @@ def _random_logits(rng: Random) -> tuple:
 
 def _best(row):
     return row.index(max(row))
+
+
+def _order(row):
+    return sorted(range(len(row)), key=row.__getitem__)
 
 
 def _apart(expected, got):
@@ -86,7 +90,7 @@ others where it is 5 and none has. Then break it: leave out `abs`, check again, 
         ),
         Mistake(
             "mean difference",
-            "Your difference is the mean. A single wrong logit disappears in it; asked for is the largest.",
+            "Your difference is the mean. A single wrong logit disappears in it: take the largest.",
             lambda expected, got: (fmean(_apart(expected, got)), _same(expected, got)),
         ),
         Mistake(
@@ -104,8 +108,92 @@ others where it is 5 and none has. Then break it: leave out `abs`, check again, 
         ),
         Mistake(
             "changed answers",
-            "You count the answers that changed. Asked for are those that stayed.",
+            "You count the answers that changed. Count those that stayed.",
             lambda expected, got: (max(_apart(expected, got)), len(got) - _same(expected, got)),
+        ),
+        Mistake(
+            "signed the other way",
+            "Your difference has a sign, so a logit that rose does not count. Take the absolute value.",
+            lambda expected, got: (
+                max(a - b for x, y in zip(expected, got, strict=True) for a, b in zip(x, y, strict=True)),
+                _same(expected, got),
+            ),
+        ),
+        Mistake(
+            "the sign dropped too late",
+            "You took the largest difference first and its absolute value then. Drop the sign of each difference "
+            "first.",
+            lambda expected, got: (
+                abs(max(a - b for x, y in zip(expected, got, strict=True) for a, b in zip(x, y, strict=True))),
+                _same(expected, got),
+            ),
+        ),
+        Mistake(
+            "the smallest difference",
+            "Your difference is the smallest. One logit that stayed hides all that moved: take the largest.",
+            lambda expected, got: (min(_apart(expected, got)), _same(expected, got)),
+        ),
+        Mistake(
+            "squares",
+            "Your difference is squared. Take the absolute value as it is.",
+            lambda expected, got: (max(_apart(expected, got)) ** 2, _same(expected, got)),
+        ),
+        Mistake(
+            "a sum for each image",
+            "You added an image's differences up. Take the largest single one.",
+            lambda expected, got: (
+                max(sum(_apart([a], [b])) for a, b in zip(expected, got, strict=True)),
+                _same(expected, got),
+            ),
+        ),
+        Mistake(
+            "the first image's difference",
+            "Your difference is that of the first image. Another image may have moved further.",
+            lambda expected, got: (max(_apart(expected[:1], got[:1])), _same(expected, got)),
+        ),
+        Mistake(
+            "the last image's difference",
+            "Your difference is that of the last image. Another image may have moved further.",
+            lambda expected, got: (max(_apart(expected[-1:], got[-1:])), _same(expected, got)),
+        ),
+        Mistake(
+            "sizes compared",
+            "You dropped the signs of the logits before you subtracted. −1 and 1 are 2 apart.",
+            lambda expected, got: (
+                max(
+                    abs(abs(a) - abs(b)) for x, y in zip(expected, got, strict=True) for a, b in zip(x, y, strict=True)
+                ),
+                _same(expected, got),
+            ),
+        ),
+        Mistake(
+            "the answer's logit alone",
+            "You looked at the logit of PyTorch's answer alone. Another logit may have moved further.",
+            lambda expected, got: (
+                max(abs(max(a) - b[_best(a)]) for a, b in zip(expected, got, strict=True)),
+                _same(expected, got),
+            ),
+        ),
+        Mistake(
+            "a share of the images",
+            "You returned the share of the images. How many they are is the question.",
+            lambda expected, got: (max(_apart(expected, got)), _same(expected, got) / len(got)),
+        ),
+        Mistake(
+            "all places",
+            "You count the images whose logits all have the same order. An answer is the place of the largest one.",
+            lambda expected, got: (
+                max(_apart(expected, got)),
+                sum(_order(a) == _order(b) for a, b in zip(expected, got, strict=True)),
+            ),
+        ),
+        Mistake(
+            "equal largest logits",
+            "You count the images whose largest logits are equal. An answer is the *place* of the largest.",
+            lambda expected, got: (
+                max(_apart(expected, got)),
+                sum(max(a) == max(b) for a, b in zip(expected, got, strict=True)),
+            ),
         ),
         Mistake(
             "difference of the largest",
@@ -144,6 +232,10 @@ def _by_bisection(rounds):
     return (ratios[(len(ratios) - 1) // 2] + ratios[len(ratios) // 2]) / 2
 
 
+def _ratios(rounds):
+    return [other / plain for plain, other in rounds]
+
+
 def _sum_of(rounds, place):
     return sum(turn[place] for turn in rounds)
 
@@ -157,8 +249,8 @@ def _sum_of(rounds, place):
 pairs of times, `(plain, other)`. In some rounds a third program kept the machine busy. Fill the two gaps: return the
 median, over the rounds, of the other program's time as a share of the plain one's.""",
     hints=(
-        "If a round was slow for both, which number of that round has still its meaning?",
-        "One ratio per round, other / plain, then the middle one.",
+        "If a round was slow for both programs, which number of that round still means something?",
+        "Divide other by plain in each round. Then take the median of these ratios.",
         "The first gap: `other / plain for plain, other in rounds`.",
     ),
     imports="from statistics import median",
@@ -193,7 +285,7 @@ median, over the rounds, of the other program's time as a share of the plain one
         ),
         Mistake(
             "upside down",
-            "Your ratio stands on its head: it is the plain program's time as a share of the other's.",
+            "Your ratio is upside down: it is the plain program's time as a share of the other's.",
             lambda rounds: median(plain / other for plain, other in rounds),
         ),
         Mistake(
@@ -205,6 +297,62 @@ median, over the rounds, of the other program's time as a share of the plain one
             "fastest of each",
             "You divided the fastest times. That compares two lucky moments.",
             lambda rounds: min(other for _, other in rounds) / min(plain for plain, _ in rounds),
+        ),
+        Mistake(
+            "the upper of two",
+            "Of an even number of rounds you took the upper of the two in the middle. The median is their mean.",
+            lambda rounds: median_high(_ratios(rounds)),
+        ),
+        Mistake(
+            "the lower of two",
+            "Of an even number of rounds you took the lower of the two in the middle. The median is their mean.",
+            lambda rounds: median_low(_ratios(rounds)),
+        ),
+        Mistake(
+            "the middle of the list",
+            "You took the ratio in the middle of the list. Sort them first: the median is in the middle by size.",
+            lambda rounds: _ratios(rounds)[len(rounds) // 2],
+        ),
+        Mistake(
+            "a share of both",
+            "You divided by the time of both programs. A share of the plain one's is divided by that alone.",
+            lambda rounds: median(other / (plain + other) for plain, other in rounds),
+        ),
+        Mistake(
+            "the quickest round",
+            "You took the ratio of the quickest round. One round is a single measurement; take the median of all.",
+            lambda rounds: _ratios([min(rounds, key=sum)])[0],
+        ),
+        Mistake(
+            "the middle round by the plain time",
+            "You sorted the rounds by the plain program's time. Compute the ratios first, and sort those.",
+            lambda rounds: _ratios(sorted(rounds))[len(rounds) // 2],
+        ),
+        Mistake(
+            "the smallest ratio",
+            "You took the smallest ratio. In that round the plain program may have been the one that was interrupted.",
+            lambda rounds: min(_ratios(rounds)),
+        ),
+        Mistake(
+            "the largest ratio",
+            "You took the largest ratio. In that round the other program may have been the one that was interrupted.",
+            lambda rounds: max(_ratios(rounds)),
+        ),
+        Mistake(
+            "the last round only",
+            "You used the last round only. One timing is not a measurement; take all of them.",
+            lambda rounds: _ratios(rounds)[-1],
+        ),
+        Mistake(
+            "turned over at the end",
+            "You took the median of plain / other and turned it over. With an even number of rounds that is not the "
+            "same: divide other by plain at once.",
+            lambda rounds: 1 / median(plain / other for plain, other in rounds),
+        ),
+        Mistake(
+            "what is saved",
+            "You returned the share that is saved. The share that it needs is 1 minus that.",
+            lambda rounds: 1 - median(_ratios(rounds)),
         ),
         Mistake(
             "first round only",
@@ -307,7 +455,8 @@ is `measured`. Find f from it, and return the predicted time of the network with
     mistakes=(
         Mistake(
             "in proportion",
-            "You scaled each step with its work and left out the fixed cost. A small step does not take nothing.",
+            "You scaled each step with its work and left out the fixed cost. A step with hardly any work still takes "
+            "its fixed time.",
             lambda times, small, measured, other: _in_proportion(times, other),
         ),
         Mistake(
@@ -334,6 +483,69 @@ is `measured`. Find f from it, and return the predicted time of the network with
             ),
         ),
         Mistake(
+            "the gap over the shares",
+            "You divided the gap by the sum of the shares. A step that keeps the share s shows 1 − s of its f, so "
+            "divide by the sum of those.",
+            lambda times, small, measured, other: _with_fixed(
+                times, (measured - _in_proportion(times, small)) / sum(small), other
+            ),
+        ),
+        Mistake(
+            "the gap over one less the shares",
+            "You divided the gap by 1 − Σ s. Each step has its own 1 − s: add these up.",
+            lambda times, small, measured, other: _with_fixed(
+                times, (measured - _in_proportion(times, small)) / (1 - sum(small)), other
+            ),
+        ),
+        Mistake(
+            "the gap as a step's cost",
+            "You took the whole gap for the fixed cost of one step. All steps of the small network share in it.",
+            lambda times, small, measured, other: _with_fixed(times, measured - _in_proportion(times, small), other),
+        ),
+        Mistake(
+            "the fixed cost once",
+            "You added f once. Every step has it.",
+            lambda times, small, measured, other: (
+                _with_fixed(times, _fixed(times, small, measured), other)
+                - (len(times) - 1) * _fixed(times, small, measured)
+            ),
+        ),
+        Mistake(
+            "the wrong shares in the fixed cost",
+            "You divided the gap with the shares of the network that you predict. The gap was measured on the small "
+            "one.",
+            lambda times, small, measured, other: _with_fixed(
+                times, (measured - _in_proportion(times, small)) / (len(other) - sum(other) or 1), other
+            ),
+        ),
+        Mistake(
+            "the small network",
+            "You predicted the small network, which was measured. Take the shares `other`.",
+            lambda times, small, measured, other: _with_fixed(times, _fixed(times, small, measured), small),
+        ),
+        Mistake(
+            "the fixed cost itself",
+            "You returned f. With it, predict the time of the network with the shares `other`.",
+            lambda times, small, measured, other: _fixed(times, small, measured),
+        ),
+        Mistake(
+            "the other sign",
+            "Your f has the wrong sign: the gap is what was measured, less what proportion says.",
+            lambda times, small, measured, other: _with_fixed(times, -_fixed(times, small, measured), other),
+        ),
+        Mistake(
+            "what does not scale alone",
+            "You added up what does not scale. The part that scales, t · s, belongs to the time as well.",
+            lambda times, small, measured, other: _fixed(times, small, measured) * (len(other) - sum(other)),
+        ),
+        Mistake(
+            "a mean share",
+            "You took the mean of the shares for every step. Long steps and short ones keep different shares.",
+            lambda times, small, measured, other: _with_fixed(
+                times, _fixed(times, small, measured), [fmean(other)] * len(other)
+            ),
+        ),
+        Mistake(
             "one factor for all",
             "You multiplied by the factor by which the small network was off. The fixed cost is a sum, not a factor.",
             lambda times, small, measured, other: (
@@ -354,14 +566,15 @@ def predict_latency(times, small, measured, other):
     return sum(fixed + (times[k] - fixed) * other[k] for k in steps)
 
 
-_NAMES = ("conv", "relu", "hard-swish", "pool", "resize")
+_NAMES = ("conv", "relu", "relu6", "hard-swish", "pool", "resize")
 
 
 def _random_chain(rng: Random) -> tuple:
     operations = []
     for _ in range(rng.randint(1, 8)):
         chip = rng.randint(1, 20)
-        operations.append((rng.choice(_NAMES), chip, chip * rng.randint(2, 8)))
+        times = (chip, chip * rng.randint(2, 8))
+        operations.append((rng.choice(_NAMES), *(times if rng.random() < 0.8 else times[::-1])))
     return operations, set(rng.sample(_NAMES, rng.randint(0, 5))), rng.randint(1, 40)
 
 
@@ -379,6 +592,13 @@ def _work(operations, supported):
     return sum(chip if name in supported else processor for name, chip, processor in operations)
 
 
+def _first_piece_alone(operations, supported, copy):
+    first = [each[0] in supported for each in operations]
+    first = first.index(False) if False in first else len(first)
+    work = _work(operations[:first], supported) + _work(operations[first:], set())
+    return work + 2 * copy * (first > 0)
+
+
 @exercise(
     title="A client's chip does not know hard-swish",
     goal=5,
@@ -389,7 +609,7 @@ def _work(operations, supported):
 chip, processor)` with the µs that it takes in either place. The converter hands to the chip every step whose name is
 in `supported`, and says nothing about the others: they stay on the processor. Whenever the next step is in the other
 place, the map is copied, which takes `copy` µs. The picture starts on the processor, and the answer must end there.
-Return the µs of all.""",
+Return the time of the whole network, in µs.""",
     hints=(
         "Where is the map before the first step, and where must it be after the last?",
         "Each unbroken run of steps on the chip costs two copies, one there and one back.",
@@ -401,6 +621,8 @@ Return the µs of all.""",
         ([("resize", 5, 9)], {"conv"}, 20),
         ([("pool", 1, 2), ("conv", 4, 30), ("conv", 4, 30), ("pool", 1, 2)], {"conv"}, 7),
         ([("conv", 2, 6), ("pool", 1, 2)] * 3, {"conv"}, 30),
+        ([("conv", 10, 60), ("pool", 9, 2), ("conv", 10, 60)], {"conv", "pool"}, 1),
+        ([("conv", 10, 60), ("relu6", 1, 3)], {"conv", "relu"}, 20),
     ),
     random_case=_random_chain,
     covers={
@@ -409,6 +631,9 @@ Return the µs of all.""",
         "several pieces": lambda operations, supported, copy: _pieces(operations, supported) > 1,
         "two steps in one piece": lambda operations, supported, copy: any(
             a[0] in supported and b[0] in supported for a, b in pairwise(operations)
+        ),
+        "a step that the processor does faster": lambda operations, supported, copy: any(
+            name in supported and processor < chip for name, chip, processor in operations
         ),
         "slower than the processor alone": lambda operations, supported, copy: (
             _by_groups(operations, supported, copy) > _work(operations, set())
@@ -463,8 +688,80 @@ Return the µs of all.""",
         ),
         Mistake(
             "the faster of the two",
-            "You chose the processor where that is faster. The converter does not: it hands over what it can.",
+            "You left the whole network on the processor where that is faster. The converter does not: it hands over "
+            "what it can.",
             lambda operations, supported, copy: min(_by_groups(operations, supported, copy), _work(operations, set())),
+        ),
+        Mistake(
+            "the faster place of a step",
+            "You left a step on the processor where that is faster. The converter does not: it hands over what it can.",
+            lambda operations, supported, copy: _by_groups(
+                [each if each[1] < each[2] else ("", *each[1:]) for each in operations], supported, copy
+            ),
+        ),
+        Mistake(
+            "two copies in all",
+            "You counted two copies for the whole network. Each time that it leaves the chip and comes back, there are "
+            "two more.",
+            lambda operations, supported, copy: _work(operations, supported) + 2 * copy,
+        ),
+        Mistake(
+            "two copies in all, if any",
+            "You counted two copies for the whole network where the chip is used. Each time that it leaves the chip "
+            "and comes back, there are two more.",
+            lambda operations, supported, copy: (
+                _work(operations, supported) + 2 * copy * any(each[0] in supported for each in operations)
+            ),
+        ),
+        Mistake(
+            "copies between steps alone",
+            "You counted the copies between two steps. The picture starts on the processor, and the answer must end "
+            "there.",
+            lambda operations, supported, copy: (
+                _by_groups(operations, supported, copy)
+                - copy * ((operations[0][0] in supported) + (operations[-1][0] in supported))
+            ),
+        ),
+        Mistake(
+            "a copy for each step",
+            "You counted a copy for each step. Only a change of place costs one.",
+            lambda operations, supported, copy: _work(operations, supported) + copy * len(operations),
+        ),
+        Mistake(
+            "one copy for each step on the chip",
+            "You counted a copy for each step on the chip. Neighbours there hand the map on without one, and at the "
+            "end of each piece the map comes back.",
+            lambda operations, supported, copy: (
+                _work(operations, supported) + copy * sum(each[0] in supported for each in operations)
+            ),
+        ),
+        Mistake(
+            "a copy at the end always",
+            "You added a copy at the end in any case. After a last step on the processor the answer is there already.",
+            lambda operations, supported, copy: (
+                _by_groups(operations, supported, copy) + copy * (operations[-1][0] not in supported)
+            ),
+        ),
+        Mistake(
+            "both places",
+            "You counted the processor's time for every step, on top of the chip's. A step runs in one place.",
+            lambda operations, supported, copy: (
+                _by_groups(operations, supported, copy) + sum(each[2] for each in operations if each[0] in supported)
+            ),
+        ),
+        Mistake(
+            "at the same time",
+            "You let chip and processor work at the same time. Each step waits for the one before it.",
+            lambda operations, supported, copy: max(
+                sum(chip for name, chip, _ in operations if name in supported),
+                sum(processor for name, _, processor in operations if name not in supported),
+            ),
+        ),
+        Mistake(
+            "until the first gap",
+            "You left everything behind the first step that is not supported on the processor. The converter hands "
+            "later steps to the chip again.",
+            lambda operations, supported, copy: _first_piece_alone(operations, supported, copy),
         ),
     ),
     reasoning="""One unknown step in the middle costs more than itself: it cuts the run in two and brings two copies.
