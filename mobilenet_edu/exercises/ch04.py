@@ -32,7 +32,7 @@ def _ratio_of_costs(out_channels, kernel_height, kernel_width):
     task="""The function below returns the cost of a separable layer over that of the standard one, as an exact
 `Fraction`, for kernels that need not be square. It is complete. Run it for `(512, 3, 3)` and for `(64, 3, 3)`.
 Then replace `Fraction(1, taps)` by `Fraction(1, 9)`:
-for which kernels does the check notice?""",
+for which kernels does the check fail?""",
     hints=(
         "What does the depthwise step do once instead of N times? What does the pointwise step do once instead of at "
         "each tap?",

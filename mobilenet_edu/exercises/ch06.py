@@ -235,7 +235,8 @@ def _depthwise_first(width_multiplier, resolution):
     minutes=10,
     task="""Return the kinds of layers of MobileNet V1 as a list of strings, from the most MACs to the fewest:
 `"standard"`, `"depthwise"`, `"pointwise"` and `"classifier"` (no pooling). The network is
-`mobilenet_v1(width_multiplier, resolution)`. Then try small images and thin networks: does the order stay the same?""",
+`mobilenet_v1(width_multiplier, resolution)`; the width multiplier, chapter 7's subject, is a factor on the channels of
+every layer. Then try small images and thin networks: does the order stay the same?""",
     hints=(
         "The architecture can already add up costs by kind. What is left is to sort.",
         "`cost_by_kind()` is a dictionary from kinds to costs; `.macs` is what to sort by.",
