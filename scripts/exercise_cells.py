@@ -116,7 +116,7 @@ def mistakes(exercise: Exercise) -> list[str]:
         shown, folded = items, []
     parts = ["What often goes wrong:", "\n".join(shown)]
     if folded:
-        parts += [f"<details>\n<summary>{len(folded)} more</summary>", "\n".join(folded), "</details>"]
+        parts += [f"<details>\n<summary>{len(folded)} more mistakes</summary>", "\n".join(folded), "</details>"]
     return parts
 
 
