@@ -386,8 +386,8 @@ out_channels, kernel_size, input_size, stride)`, square kernels with padding `ke
 layer only if that saves MACs. How many times fewer MACs does the whole network then need? Return a
 `Fraction`: before over after.""",
     hints=(
-        "A network's saving is no average of its layers' savings: an expensive layer weighs more. Which sums do you "
-        "need?",
+        "A network's saving is not the average of its layers' savings: an expensive layer weighs more. Which sums do "
+        "you need?",
         "Factor = Σ standard MACs / Σ min(standard MACs, pair's MACs), with the size of the output in each.",
         "For each layer begin with `positions = ((input_size - 1) // stride + 1) ** 2`.",
     ),

@@ -115,7 +115,7 @@ check again, and read what it says. Put it back.""",
         ),
         Mistake(
             "shares instead of percent",
-            "You computed with shares from 0 to 1. Accuracy in percent is a hundred times that.",
+            "You computed with shares from 0 to 1. Accuracy in per cent is a hundred times that.",
             lambda correct, total: tuple(value / 100 for value in _by_statistics(correct, total)),
         ),
         Mistake(
@@ -153,8 +153,8 @@ check again, and read what it says. Put it back.""",
             _as_of_coins,
         ),
         Mistake(
-            "mean in percent, spread in images",
-            "Your mean is in percent, your spread in images. Compute it from the percentages, too.",
+            "mean in per cent, spread in images",
+            "Your mean is in per cent, your spread in images. Compute it from the percentages, too.",
             lambda correct, total: (mean(_scores(correct, total)), stdev(map(float, correct))),
         ),
         Mistake(
@@ -172,7 +172,7 @@ check again, and read what it says. Put it back.""",
 the runs. `statistics.stdev` and `numpy.std(..., ddof=1)` do the same; `numpy.std` without `ddof` does not.""",
 )
 def mean_and_spread(correct, total):
-    """Mean accuracy in percent, and standard deviation in points."""
+    """Mean accuracy in per cent, and standard deviation in points."""
     scores = [100 * count / total for count in correct]
     mean = sum(scores) / len(scores)
     squares = sum((score - mean) ** 2 for score in scores)
@@ -583,7 +583,7 @@ How many points of accuracy does the separable network lose? Return the mean and
 differences, taken run by run.""",
     hints=(
         "Which two runs belong together? What do they share, that no other two share?",
-        "For each pair: dense minus separable, in percent of `total`. Then mean and standard deviation of these.",
+        "For each pair: dense minus separable, in per cent of `total`. Then mean and standard deviation of these.",
         "Begin with a way to look a run up: `correct = {run[:3]: run[3] for run in runs}`.",
     ),
     imports="from statistics import mean, stdev",
@@ -1168,7 +1168,8 @@ only their mean, and says beforehand what would count as no difference.""",
         goal=5,
         minutes=15,
         task="""In this chapter, the shallow network met the thin one on digits of 8×8 pixels, enlarged to 32×32.
-Explain why this is no test of the paper's claim, whichever of them had won. Then design one that you could afford.""",
+Explain why this is not a test of the paper's claim, whichever of them had won. Then design one that you could
+afford.""",
         good_answer="""It names what the digits lack: detail for deep layers to work on. Most blocks of MobileNet see
 maps of 2×2 pixels here, where a 3×3 kernel mostly meets padding, and the blocks that the shallow network leaves out
 are among them. A linear model on the raw pixels does about as well, so there is little left for depth to win. The
