@@ -1,7 +1,8 @@
 """The convolution that splits: chapter 3's pencil example as a drawing that moves, without a kernel.
 
 Python works out every state of the drawing, its numbers, its sentence and what is lit, and draws it once as SVG. The
-script (``static/splitting.js``) only goes from one state to another. Without it, and in print, the last state stands.
+script (``static/splitting.js``) only goes from one state to another. It begins with the last one, which tells the whole
+story; without the script, and in print, that one stands.
 """
 
 from __future__ import annotations
@@ -142,10 +143,15 @@ def _number(value: int) -> str:
 
 
 # The picture, in units of the SVG's viewBox.
-WIDTH, HEIGHT, CELL = 480, 372, 30
+WIDTH, HEIGHT, CELL = 480, 386, 30
 LEFT = {"channel": 8, "kernel": 144, "filter": 122, "map": 214, "matrix": 304, "output": 408}
 TOP = {"channel": (30, 158), "filter": (45, 173), "map": (45, 173), "kernel": (82, 150), "output": (30, 122, 214)}
-BARS = {"standard": 312, "split": 350}
+BARS = {"standard": 326, "split": 364}
+DOES = (  # kind of layer, what it does, from where to where, and in which stage
+    ("standard", "filter and mix at once", 122, 468, "standard"),
+    ("depthwise", "filter", 122, 274, "split"),
+    ("pointwise", "mix", 304, 468, "split"),
+)
 
 
 class Splitting:
@@ -187,9 +193,9 @@ class Splitting:
 
     def _alt(self) -> str:
         return (
-            f"An image of {M} channels, each 3 by 3. Standard: a filter as thick as the image slides over it, one "
-            f"filter per output. Split: one 2 by 2 filter per channel makes a map of it, and a row per output mixes "
-            f"the maps at each pixel. {self!r}"
+            f"An image of {M} channels, each 3 by 3. Standard, filter and mix at once: a filter as thick as the image "
+            f"slides over it, one filter per output. Split: depthwise, one 2 by 2 filter per channel makes a map "
+            f"of it; pointwise, a row per output mixes the maps at each pixel. {self!r}"
         )
 
 
@@ -207,6 +213,11 @@ def _headings() -> Iterator[str]:
         ("output", "outputs", 30, ""),
     ):
         yield f'<text class="head {stage}" x="{LEFT[name] + middle}" y="16">{text}</text>'
+    for kind, does, left, right, stage in DOES:
+        yield (
+            f'<g class="{stage}"><rect x="{left}" y="280" width="{right - left}" height="4" fill="{COLORS[kind]}"/>'
+            f'<text x="{(left + right) // 2}" y="299"><tspan class="head">{kind}</tspan>: {does}</text></g>'
+        )
 
 
 def _grids(moments: tuple[Moment, ...]) -> Iterator[str]:
@@ -275,9 +286,10 @@ def _bars(last: Moment) -> Iterator[str]:
         left, count = (8.0 if name == "standard" else place), getattr(last, name)
         if stage == "split":
             place += count * scale
-        top = BARS[stage]
+        top, unit = BARS[stage], " multiplications" if name == "standard" else ""
+        label = f'{name} <tspan data-count="{name}">{count}</tspan>{unit}'
         yield (
-            f'<text class="label" x="{left:g}" y="{top - 4}">{name} <tspan data-count="{name}">{count}</tspan></text>'
+            f'<text class="label" x="{left:g}" y="{top - 4}">{label}</text>'
             f'<rect class="room" x="{left:g}" y="{top}" width="{count * scale:g}" height="14"/>'
             f'<rect data-bar="{name}" data-scale="{scale:g}" x="{left:g}" y="{top}" width="{count * scale:g}" '
             f'height="14" fill="{COLORS[name]}"/>'

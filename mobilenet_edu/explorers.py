@@ -8,17 +8,29 @@ browser and holds their numbers and shapes against `mobilenet_edu.cost` and `mob
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 from html import escape
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from mobilenet_edu import checks
+from mobilenet_edu._explorer_pictures import (
+    KINDS,
+    SLOPES,
+    Picture,
+    curve,
+    drawn_layers,
+    layer_picture,
+    network_picture,
+    roof_picture,
+    signed,
+    sizes_of,
+    slopes_picture,
+)
 from mobilenet_edu.architecture import Architecture, Layer, mobilenet_v1
 from mobilenet_edu.cost import (
     Cost,
@@ -34,7 +46,6 @@ __all__ = ["Control", "Explorer", "network", "roofline", "separable_layer", "to_
 
 STATIC = Path(__file__).with_name("static")
 LAYERS = ("standard", "depthwise", "pointwise", "separable")
-KINDS = ("standard", "depthwise", "pointwise", "classifier")
 WIDTH_MULTIPLIERS = tuple(round(percent / 100, 2) for percent in range(25, 101, 5))
 RESOLUTIONS = tuple(range(96, 289, 32))
 
@@ -62,28 +73,6 @@ class Control:
             )
 
 
-Shapes = Mapping[str, Mapping[str, float | str]]  # name of a part of the drawing → its attributes
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A drawing whose parts move: ``template`` has a place ``{name}`` for the attributes of each part in ``shapes``."""
-
-    height: int
-    alt: str
-    template: str
-    shapes: Shapes
-
-    def svg(self) -> str:
-        """The drawing with every part where ``shapes`` puts it."""
-        parts = {
-            name: f'data-shape="{name}" ' + " ".join(f'{key}="{value}"' for key, value in attributes.items())
-            for name, attributes in self.shapes.items()
-        }
-        drawn = self.template.format_map(parts)
-        return f'<svg viewBox="0 0 480 {self.height}" role="img" aria-label="{escape(self.alt)}">{drawn}</svg>'
-
-
 @dataclass(frozen=True)
 class Explorer:
     """What a notebook shows for the functions below; ``print`` shows the first numbers as text."""
@@ -109,8 +98,7 @@ class Explorer:
         return "\n".join([*lines, *(self.results[name] for name in ("summary", "layer") if name in self.results)])
 
     def _repr_html_(self) -> str:
-        files = ("explorers.css", "explorers.js")
-        style, script = ((STATIC / name).read_text(encoding="utf-8") for name in files)
+        style, script = map(_read, ("explorers.css", "explorers.js"))
         said = "".join(
             f'<output data-result="{name}" aria-live="polite">{escape(self.results[name])}</output>\n'
             for name in ("summary", "layer")
@@ -179,8 +167,8 @@ def separable_layer(
         rows=tuple((name, (f"{name}-macs", f"{name}-params")) for name in LAYERS),
         results=results,
         note="Stride 1, padding that keeps the size of the map, no bias, no batch norm.",
-        picture=_layer_picture(out_channels, kernel_size, costs),
-        table={"curves": {side: _curve(side) for side in range(1, 16, 2)}},
+        picture=layer_picture(out_channels, kernel_size, costs),
+        table={"curves": {side: curve(side) for side in range(1, 16, 2)}},
     )
 
 
@@ -211,7 +199,7 @@ def network(
     )
     total = architecture.cost
     by_kind = architecture.cost_by_kind() | {"all": total}
-    results = {}
+    results = sizes_of(architecture)
     for kind in (*KINDS, "all"):
         results[f"{kind}-macs"] = f"{by_kind[kind].macs:,}"
         results[f"{kind}-params"] = f"{by_kind[kind].params:,}"
@@ -234,7 +222,7 @@ def network(
         ),
         results=results,
         note="Parameters include batch norm and the classifier's bias. 1 MB is a million bytes.",
-        picture=_network_picture(architecture),
+        picture=network_picture(architecture),
         table=_network_table(),
     )
 
@@ -256,7 +244,7 @@ def to_scale(width_multiplier: float = 1.0, resolution: int = 224, num_classes: 
 3.21 MB of output in float32.
     """
     architecture = mobilenet_v1(width_multiplier, resolution, num_classes)
-    layers = _drawn_layers(architecture)
+    layers = drawn_layers(architecture)
     controls = (
         *_size_controls(width_multiplier, resolution, num_classes),
         Control("layer", "layer", layer, 1, len(layers)),
@@ -268,12 +256,13 @@ def to_scale(width_multiplier: float = 1.0, resolution: int = 224, num_classes: 
         controls=controls,
         columns=(),
         rows=(),
-        results={
+        results=sizes_of(architecture)
+        | {
             "summary": f"{total.macs:,} MACs and {total.params:,} parameters.",
             "layer": _layer_sentence(layers[layer - 1]),
         },
         note="Parameters include batch norm and the classifier's bias. Touch a layer to choose it.",
-        picture=_network_picture(architecture, layer),
+        picture=network_picture(architecture, layer),
         table=_network_table(),
     )
 
@@ -297,7 +286,7 @@ At best 6.11 ms per image, arithmetic alone 5.69 ms.
     """
     for name, value in (("peak", peak), ("bandwidth", bandwidth)):
         checks.positive_number(name, value)
-    layers = _drawn_layers(mobilenet_v1())
+    layers = drawn_layers(mobilenet_v1())
     controls = (
         Control("batch_size", "images at once", batch_size, 1, 64),
         Control("bytes_per_element", "bytes per number", bytes_per_element, 2, 4, 2),
@@ -321,7 +310,7 @@ At best 6.11 ms per image, arithmetic alone 5.69 ms.
             f"arithmetic alone {1000 * alone:.2f} ms."
         },
         note="Each dot is the most that the layer can reach, not what it does reach. The roof is that of float32.",
-        picture=_roof_picture(layers, intensities, peak, bandwidth),
+        picture=roof_picture(layers, intensities, peak, bandwidth),
         table={
             "layers": [
                 [layer.kind, layer.cost.macs, layer.cost.input_elements + layer.cost.output_elements, layer.weights]
@@ -339,10 +328,6 @@ def _intensity(layer: Layer, batch_size: int, bytes_per_element: int) -> float:
     return batch_size * layer.cost.macs / (bytes_per_element * (batch_size * maps + layer.weights))
 
 
-SLOPES = {  # the two Sobel kernels of chapter 1, row after row
-    "x": (-1, 0, 1, -2, 0, 2, -1, 0, 1),
-    "y": (-1, -2, -1, 0, 0, 0, 1, 2, 1),
-}
 NEAREST = 12  # the square of the smaller singular value of these two rows: what every single filter leaves
 
 
@@ -377,7 +362,7 @@ def two_slopes(filter: Sequence[float] = SLOPES["x"], weights: Sequence[float] =
         if both <= NEAREST + 0.05
         else f"No filter gets below {NEAREST}."
     )
-    results = {f"{slope}-{place}": _fixed_signed(tap) for slope in SLOPES for place, tap in enumerate(made[slope])}
+    results = {f"{slope}-{place}": signed(tap) for slope in SLOPES for place, tap in enumerate(made[slope])}
     results["summary"] = (
         f"Distance {_fixed(off['x'], 2)} from the slope in x, {_fixed(off['y'], 2)} from the slope in y, "
         f"{_fixed(both, 2)} together. {reached}"
@@ -390,7 +375,7 @@ def two_slopes(filter: Sequence[float] = SLOPES["x"], weights: Sequence[float] =
         rows=(),
         results=results,
         note="Aim: w1 times the filter is the slope in x, and w2 times the same filter is the slope in y.",
-        picture=_slopes_picture(made, results),
+        picture=slopes_picture(made, results),
         table={"slopes": SLOPES, "nearest": NEAREST, "colours": CHANNEL_COLORS},
     )
 
@@ -422,26 +407,21 @@ def _activations(architecture: Architecture) -> tuple[int, int]:
     return max(outputs), architecture.activation_elements
 
 
-def _drawn_layers(architecture: Architecture) -> list[Layer]:
-    """The layers with weights."""
-    return [layer for layer in architecture.layers if layer.kind != "pooling"]
-
-
 @cache
 def _network_table() -> dict[str, Any]:
     """All that the script needs to know: names, kinds and kernels of the layers, the channels that each writes at each
     width, and the side of its map at each resolution. What the classifier writes follows from its classes."""
-    layers = _drawn_layers(mobilenet_v1())
+    layers = drawn_layers(mobilenet_v1())
     return {
         "names": [layer.name for layer in layers],
         "kinds": [layer.kind for layer in layers],
         "kernels": [layer.kernel_size for layer in layers],
         "channels": {
-            round(100 * width): [layer.out_channels for layer in _drawn_layers(mobilenet_v1(width))][:-1]
+            round(100 * width): [layer.out_channels for layer in drawn_layers(mobilenet_v1(width))][:-1]
             for width in WIDTH_MULTIPLIERS
         },
         "sides": {
-            resolution: [layer.output_size[0] for layer in _drawn_layers(mobilenet_v1(1.0, resolution))]
+            resolution: [layer.output_size[0] for layer in drawn_layers(mobilenet_v1(1.0, resolution))]
             for resolution in RESOLUTIONS
         },
     }
@@ -457,171 +437,6 @@ def _layer_sentence(layer: Layer) -> str:
     )
 
 
-def _fixed_signed(value: float) -> str:
-    """Up to three decimals, as many as the number has, with a true minus sign."""
-    return f"{value:.4f}".rstrip("0").rstrip(".").replace("-", "−") if value else "0"
-
-
-# Drawings are 480 wide.
-BAR = 440  # the longer of the two bars
-AXES = (40, 470, 118, 218)  # left, right, top and bottom of the curve's axes
-
-
-def _layer_picture(out_channels: int, kernel_size: int, costs: Mapping[str, Cost]) -> Picture:
-    """Two bars of MACs, and the curve on which the layer is a dot."""
-    standard, depthwise, pointwise = (costs[name].macs for name in LAYERS[:3])
-    scale = BAR / max(standard, depthwise + pointwise)
-    x, y = _on_curve(out_channels, kernel_size)
-    limit = _on_curve(math.inf, kernel_size)[1]
-    left, right, top, bottom = AXES
-    middle = (top + bottom) // 2
-    shapes = {
-        "standard": {"x": 20, "width": round(standard * scale, 1)},
-        "depthwise": {"x": 20, "width": round(depthwise * scale, 1)},
-        "pointwise": {"x": round(20 + depthwise * scale, 1), "width": round(pointwise * scale, 1)},
-        "curve": {"d": _curve(kernel_size)},
-        "limit": {"y1": limit, "y2": limit},
-        "dot": {"cx": x, "cy": y},
-    }
-    bars = "".join(
-        f'<rect {{{name}}} y="{top}" height="16" fill="{COLORS[name]}"/>'
-        for name, top in (("standard", 22), ("depthwise", 62), ("pointwise", 62))
-    )
-    template = (
-        f'<text x="20" y="16">standard</text><text x="20" y="56">depthwise + pointwise</text>{bars}'
-        f'<text x="{left}" y="{top - 10}">separable layer\'s share of the standard layer\'s MACs</text>'
-        f'<path class="axes" d="M{left} {top}V{bottom}H{right}M{left - 3} {middle}h6"/><path class="curve" {{curve}}/>'
-        f'<line class="limit" x1="{left}" x2="{right}" {{limit}}/><circle r="7" {{dot}}/>'
-        f'<text class="end" x="{left - 6}" y="{top + 5}">2</text><text class="end" x="{left - 6}" y="{bottom}">0</text>'
-        f'<text class="end" x="{left - 6}" y="{middle + 5}">1</text>'
-        f'<text x="{left}" y="{bottom + 16}">1</text><text class="end" x="{right}" y="{bottom + 16}">2048</text>'
-        f'<text class="middle" x="255" y="{bottom + 16}">out_channels (N), doubling</text>'
-    )
-    alt = (
-        "Above, two bars: the MACs of the standard layer, and those of the depthwise and the pointwise step together. "
-        "Below, the share of the standard layer's MACs against the number of output channels: it falls towards a "
-        "dashed line, one over the kernel's area, and a dot marks this layer."
-    )
-    return Picture(238, alt, template, shapes)
-
-
-def _on_curve(out_channels: float, kernel_size: int) -> tuple[float, float]:
-    left, right, top, bottom = AXES
-    share = 1 / out_channels + 1 / kernel_size**2
-    x = left + (right - left) * math.log2(min(out_channels, 2048)) / 11
-    return round(x, 1), round(bottom - (bottom - top) * share / 2, 1)
-
-
-def _curve(kernel_size: int) -> str:
-    points = (_on_curve(2 ** (step / 2), kernel_size) for step in range(23))
-    return "M" + "L".join(f"{x:g} {y:g}" for x, y in points)
-
-
-def _slopes_picture(made: Mapping[str, list[float]], results: Mapping[str, str]) -> Picture:
-    """For each slope the kernel that the filter makes, beside the kernel that is wanted; the stronger, the darker."""
-    shapes, template = {}, ""
-    for row, (slope, wanted) in enumerate(SLOPES.items()):
-        top = 26 + row * 150
-        template += (
-            f'<text x="62" y="{top - 8}">w{row + 1} × filter</text><text x="292" y="{top - 8}">slope in {slope}</text>'
-        )
-        for place, tap in enumerate(wanted):
-            name, x, y = f"{slope}-{place}", 60 + place % 3 * 40, top + place // 3 * 40
-            shapes[name] = _shade(made[slope][place])
-            look = " ".join(f'{key}="{value}"' for key, value in _shade(tap).items())
-            for left, shade in ((x, f"{{{name}}}"), (x + 230, look)):
-                template += f'<rect x="{left}" y="{y}" width="40" height="40" stroke="currentColor" {shade}/>'
-            template += f'<text class="middle" x="{x + 20}" y="{y + 26}" data-result="{name}">{results[name]}</text>'
-            template += f'<text class="middle" x="{x + 250}" y="{y + 26}">{_fixed_signed(tap)}</text>'
-    alt = (
-        "Two rows of two small kernels. Left, the filter times its weight; right, the kernel that is wanted: above the "
-        "slope in x, below the slope in y. Positive numbers have one colour and negative ones another."
-    )
-    return Picture(300, alt, template, shapes)
-
-
-def _shade(value: float) -> dict[str, float | str]:
-    return {"fill": CHANNEL_COLORS[value < 0], "fill-opacity": round(min(abs(value), 3) / 4, 3)}
-
-
-def _roof_picture(layers: list[Layer], intensities: list[float], peak: float, bandwidth: float) -> Picture:
-    """Both axes double: MACs per byte from 1/8 to 256, GMAC per second from 1/2 to 256."""
-    shapes: dict[str, Mapping[str, float | str]] = {}
-    template = '<path class="axes" d="M40 20V230H470"/>'
-    corners = [(1 / 8, bandwidth / 8), (peak / bandwidth, peak), (256, peak)]
-    template += f'<path class="curve" d="M{"L".join("{} {}".format(*_under_roof(*corner)) for corner in corners)}"/>'
-    for number, (layer, intensity) in enumerate(zip(layers, intensities, strict=True), start=1):
-        x, y = _under_roof(intensity, min(peak, intensity * bandwidth))
-        shapes[f"dot-{number}"] = {"cx": x, "cy": y}
-        template += f'<circle r="5" style="fill:{COLORS[layer.kind]}" {{dot-{number}}}/>'
-    for intensity in (1 / 8, 1, 16, 256):
-        name = "1/8" if intensity < 1 else f"{intensity}"
-        template += f'<text class="middle" x="{_under_roof(intensity, 1e9)[0]}" y="247">{name}</text>'
-    for giga in (1, 16, 256):
-        template += f'<text class="end" x="35" y="{_under_roof(1, giga * 1e9)[1] + 5}">{giga}</text>'
-    template += '<text class="middle" x="255" y="264">MACs per byte</text><text x="4" y="12">GMAC per second</text>'
-    place = 90
-    for kind in KINDS:
-        template += f'<circle r="5" cx="{place}" cy="207" style="fill:{COLORS[kind]}"/>'
-        template += f'<text x="{place + 10}" y="212">{kind}</text>'
-        place += 96
-    alt = (
-        "A roof: to the left it rises with the MACs per byte, to the right it is flat. Each layer of MobileNet V1 is a "
-        "dot on it. The depthwise layers are far left, in the slope; more images at once move the classifier and the "
-        "last pointwise layers to the right."
-    )
-    return Picture(270, alt, template, shapes)
-
-
-def _under_roof(intensity: float, macs_per_second: float) -> tuple[float, float]:
-    x = 40 + 430 * math.log2(8 * min(max(intensity, 1 / 8), 256)) / 11
-    return round(x, 1), round(230 - 210 * math.log2(2 * macs_per_second / 1e9) / 9, 1)
-
-
-FLOOR, PIXEL = 236, 0.8  # where the maps stand, and how high a pixel of theirs is
-
-
-def _network_picture(architecture: Architecture, chosen: int = 0) -> Picture:
-    """Each convolution's map, as high as it has pixels and as wide as it has channels, behind the image."""
-    layers = _drawn_layers(architecture)[:-1]
-    boxes = list(_boxes(layers, architecture.classifier.in_channels))
-    image = round(PIXEL * layers[0].input_size[0], 1)
-    shapes: dict[str, Mapping[str, float | str]] = {"image": {"y": round(FLOOR - image, 1), "height": image}}
-    shapes |= {f"layer-{number}": box for number, box in enumerate(boxes, start=1)}
-    for block in range(len(architecture.blocks)):
-        first, last = boxes[2 * block + 1], boxes[2 * block + 2]
-        shapes[f"block-{block}"] = {"x": round((first["x"] + last["x"] + last["width"]) / 2, 1)}
-    if chosen:
-        shapes["chosen"] = {key: boxes[chosen - 1][key] for key in ("x", "y", "width", "height")}
-    kinds = [*(layer.kind for layer in layers), "classifier"]
-    template = '<rect class="image" x="1" width="7" {image}/>' + "".join(
-        f'<rect data-layer="{number}" fill="{COLORS[kind]}" {{layer-{number}}}/>'
-        for number, kind in enumerate(kinds, start=1)
-    )
-    template += "".join(
-        f'<text class="middle" y="{FLOOR + 15}" {{block-{block}}}>{block}</text>'
-        for block in range(len(architecture.blocks))
-    )
-    template += f'<text x="1" y="{FLOOR + 32}">image, stem, blocks 0 to 12, classifier</text>'
-    template += '<rect class="chosen" {chosen}/>' if chosen else ""
-    alt = (
-        "MobileNet V1 from left to right: the image, then a box for the map that each layer writes, as high as "
-        "the map has pixels and as wide as it has channels, with the numbers of the blocks below. Maps get smaller and "
-        "wider. Pointwise layers stand beside depthwise ones of the same height."
-    )
-    return Picture(FLOOR + 40, alt, template, shapes)
-
-
-def _boxes(layers: list[Layer], features: int) -> Iterator[dict[str, float]]:
-    """Where each layer's box stands; the classifier's is as wide as the features that it reads, and a pixel high."""
-    sizes = [(layer.out_channels, layer.output_size[0]) for layer in layers] + [(features, 1)]
-    widths = [round(3 + 0.027 * channels, 2) for channels, _ in sizes]
-    lefts = accumulate((width + 1 for width in widths), initial=12)
-    for left, width, (_, side) in zip(lefts, widths, sizes, strict=False):
-        height = round(max(PIXEL * side, 3), 1)
-        yield {"x": round(left, 2), "y": round(FLOOR - height, 1), "width": width, "height": height}
-
-
 def _against(number: int, budget: int, unit: str) -> str:
     verdict = "within" if number <= budget * 10**6 else "over"
     return f"{number:,} {unit}, {verdict} the budget of {budget:,} million"
@@ -633,6 +448,11 @@ def _fixed(number: Fraction | float, digits: int) -> str:
     number = Fraction(number)
     scaled = (2 * scale * number.numerator + number.denominator) // (2 * number.denominator)
     return f"{scaled // scale}.{scaled % scale:0{digits}}"
+
+
+def _read(name: str) -> str:
+    """A file that the page needs, without indentation and without lines that only comment."""
+    return re.sub(r"^\s*(//.*)?\n?", "", (STATIC / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
 
 
 def _inputs(control: Control) -> str:

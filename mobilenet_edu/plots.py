@@ -62,7 +62,7 @@ def annotate_grid(axes: Axes, values: Sequence[Sequence[float]], title: str, cma
     axes.imshow(values, cmap=cmap, vmin=low - 0.1, vmax=low + 2.2 * (high - low or 1))
     for y, row in enumerate(values):
         for x, value in enumerate(row):
-            axes.text(x, y, f"{value:g}", ha="center", va="center", color="black")
+            axes.text(x, y, f"{value:g}".replace("-", "−"), ha="center", va="center", color="black")
     axes.set(title=title, xticks=[], yticks=[])
 
 
@@ -75,6 +75,7 @@ def draw_digit(axes: Axes, image: np.ndarray) -> None:
     framed = np.pad(image, len(image) // 8, constant_values=image[0, 0])
     axes.imshow(framed, cmap="Greys", vmin=-1, vmax=1, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(visible=True, color=FAINT)  # white paper ends where a white page goes on
 
 
 def draw_network(axes: Axes, architecture: Architecture) -> None:

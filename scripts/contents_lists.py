@@ -62,10 +62,10 @@ def readme_table(contents: dict[str, Any]) -> str:
 
 def first_page_list(contents: dict[str, Any]) -> str:
     """The first page's cell that names the chapters."""
-    lines = ["CHAPTERS = {  # number: (title, minutes, the chapters that it needs, place on the map)"]
+    lines = ["CHAPTERS = {  # number: (title, minutes, the chapters that it needs, lane of the map)"]
     for number, row in chapters(contents).items():
         title = json.dumps(row["title"], ensure_ascii=False)
-        lines.append(f"    {number}: ({title}, {row['minutes']}, {row['needs']}, {tuple(row['map'])}),")
+        lines.append(f"    {number}: ({title}, {row['minutes']}, {row['needs']}, {row['lane']}),")
     return "\n".join([*lines, "}"])
 
 

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from mobilenet_edu import _explorer_pictures as pictures
 from mobilenet_edu import architecture, cost, explorers, timing
 
 SHOWN = [
@@ -59,18 +60,31 @@ def test_the_network_is_drawn_to_scale():
     assert all(box["x"] + box["width"] <= 480 for name, box in shapes.items() if name.startswith("layer"))
 
 
+@pytest.mark.parametrize("resolution", explorers.RESOLUTIONS)
+@pytest.mark.parametrize("width", [0.25, 1.0])
+def test_the_side_of_each_size_stands_above_its_first_map(width, resolution):
+    shown = explorers.to_scale(width, resolution)
+    sides = [layer.output_size[0] for layer in architecture.mobilenet_v1(width, resolution).layers[:27]]
+    named = [int(value) for name, value in shown.results.items() if name.startswith("size-")]
+    assert named == sorted(set(sides), reverse=True)
+    shapes = shown.picture.shapes
+    for step, side in enumerate(named):
+        first = shapes[f"layer-{sides.index(side) + 1}"]
+        assert shapes[f"size-{step}"] == {"x": first["x"], "y": pytest.approx(first["y"] - 4)}
+
+
 def test_the_bars_of_a_layer_are_as_long_as_its_macs():
     shapes = explorers.separable_layer(64, 128, 3, 28).picture.shapes
     ratio = cost.reduction_ratio(128, 3)
     both = shapes["depthwise"]["width"] + shapes["pointwise"]["width"]
     assert both / shapes["standard"]["width"] == pytest.approx(float(ratio), abs=1e-3)
-    left, right, top, bottom = explorers.AXES
+    left, right, top, bottom = pictures.AXES
     assert 2 * (bottom - shapes["dot"]["cy"]) / (bottom - top) == pytest.approx(float(ratio), abs=2e-3)  # from 0 to 2
     assert (shapes["dot"]["cx"] - left) / (right - left) == pytest.approx(7 / 11, abs=1e-3)  # 128 is 2 to the 7th
 
 
 def test_the_curve_shows_where_splitting_costs_more():
-    *_, top, bottom = explorers.AXES
+    *_, top, bottom = pictures.AXES
     one, worst = (explorers.separable_layer(64, 1, side, 28).picture.shapes["dot"]["cy"] for side in (3, 1))
     assert top == worst < one < (top + bottom) / 2  # 2 times the MACs at the top, and 10/9 above the middle
 

@@ -91,7 +91,7 @@ def test_the_grid_writes_each_number():
     plots.annotate_grid(axes, [[1, -2], [0.5, 4]], "numbers")
     written = [text.get_text() for text in axes.texts]
     plt.close()
-    assert written == ["1", "-2", "0.5", "4"]
+    assert written == ["1", "−2", "0.5", "4"]
     assert axes.get_title(plt.rcParams["axes.titlelocation"]) == "numbers"
 
 

@@ -5,6 +5,8 @@ const SCROLLERS = { pre: "Code", ".pst-scrollable-table-container": "Table", ".f
 const markScrollers = () => {
   for (const [selector, label] of Object.entries(SCROLLERS)) {
     for (const element of document.querySelectorAll(`article ${selector}`)) {
+      element.classList.remove("tight");
+      element.classList.toggle("tight", element.scrollWidth > element.clientWidth); // closer columns may be enough
       if (element.scrollWidth > element.clientWidth) {
         Object.assign(element, { tabIndex: 0, role: "group", ariaLabel: `${label}, scrolls sideways` });
         element.dataset.scrolls = "";

@@ -13,7 +13,7 @@
   const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
   const round = (number, digits = 1) => Number(number.toFixed(digits));
 
-  // The axes of the curve, and the floor of the network, as in explorers.py.
+  // The axes of the curve, and the floor of the network, as in _explorer_pictures.py.
   const [BAR, LEFT, RIGHT, TOP, BOTTOM, FLOOR, PIXEL] = [440, 40, 470, 118, 218, 236, 0.8];
   const onCurve = (N, K) => ({
     cx: round(LEFT + ((RIGHT - LEFT) * Math.log2(Math.min(N, 2048))) / 11),
@@ -33,20 +33,25 @@
 
   const drawNetwork = (layers, resolution, chosen) => {
     const image = round(PIXEL * resolution);
-    const shapes = { image: { y: round(FLOOR - image), height: image } };
-    let left = 12;
+    const [shapes, sizes] = [{ image: { y: round(FLOOR - image), height: image } }, {}];
+    let [left, step] = [12, 0];
     layers.forEach(({ kind, M, N, side }, at) => {
       const width = round(3 + 0.027 * (kind === "classifier" ? M : N), 2);
       const height = round(Math.max(PIXEL * side, 3));
       shapes[`layer-${at + 1}`] = { x: round(left, 2), y: round(FLOOR - height), width, height };
+      if (side !== (at ? layers[at - 1].side : resolution) && kind !== "classifier") {
+        shapes[`size-${step}`] = { x: round(left, 2), y: round(FLOOR - height - 4) };
+        sizes[`size-${step}`] = side;
+        step += 1;
+      }
       left += width + 1;
     });
-    for (let block = 0; 2 * block + 3 < layers.length; block += 1) {
+    for (let block = 0; 2 * block + 3 < layers.length; block += 2) {
       const [first, last] = [shapes[`layer-${2 * block + 2}`], shapes[`layer-${2 * block + 3}`]];
       shapes[`block-${block}`] = { x: round((first.x + last.x + last.width) / 2) };
     }
     if (chosen) shapes.chosen = shapes[`layer-${chosen}`];
-    return shapes;
+    return { shapes, sizes };
   };
 
   // Each gives what is said, and where the parts of the drawing stand.
@@ -102,7 +107,8 @@
         `${against("macs", budget_macs, "MACs")}; ${against("params", budget_params, "parameters")}. ` +
         `Activations in float32: ${fixed(4 * together, 1e6, 2)} MB for the outputs of all convolutions together, ` +
         `${fixed(4 * largest, 1e6, 2)} MB for the largest one.`;
-      return { results, shapes: drawNetwork(layers, resolution) };
+      const { shapes, sizes } = drawNetwork(layers, resolution);
+      return { results: { ...results, ...sizes }, shapes };
     },
 
     two_slopes({ w1, w2, ...filter }, { slopes, nearest, colours }) {
@@ -159,7 +165,8 @@
           `${withCommas(cost.macs)} MACs, ${withCommas(cost.params)} parameters, ` +
           `${fixed(4 * cost.outputs, 1e6, 2)} MB of output in float32.`,
       };
-      return { results, shapes: drawNetwork(layers, chosen.resolution, chosen.layer) };
+      const { shapes, sizes } = drawNetwork(layers, chosen.resolution, chosen.layer);
+      return { results: { ...results, ...sizes }, shapes };
     },
   };
 

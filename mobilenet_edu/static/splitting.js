@@ -53,7 +53,7 @@
     const go = {
       play: () => (timer ? stop() : start(Number(slider.value) === states.length - 1 ? 0 : Number(slider.value))),
       back: () => step(-1),
-      on: () => step(1),
+      on: () => step(Number(slider.value) === states.length - 1 ? -states.length : 1), // from the end to the start
       split: () => start(split),
     };
 
@@ -69,6 +69,6 @@
     addEventListener("beforeprint", () => { before = Number(slider.value); stop(); show(states.length - 1); });
     addEventListener("afterprint", () => show(before));
     one(":scope > div").hidden = false;
-    show(0);
+    show(states.length - 1);
   }
 })();

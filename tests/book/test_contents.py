@@ -34,11 +34,11 @@ def test_what_a_chapter_needs_is_what_its_first_cell_says():
 def test_a_new_chapter_is_one_row():
     contents = copy.deepcopy(contents_lists.read())
     last = max(contents_lists.chapters(contents))
-    new = {"file": f"{last + 1}_and_on", "title": "And “on”", "minutes": 45, "needs": [1], "map": [9, 0], "meeting": 9}
+    new = {"file": f"{last + 1}_and_on", "title": "And “on”", "minutes": 45, "needs": [1], "lane": 0, "meeting": 9}
     contents["parts"][-1]["chapters"].append(new)
     assert f"      - file: book/{last + 1}_and_on\n" in contents_lists.toc(contents)
     assert f"| {last + 1} | And “on” | [open in Colab](" in contents_lists.readme_table(contents)
-    assert f'    {last + 1}: ("And “on”", 45, [1], (9, 0)),' in contents_lists.first_page_list(contents)
+    assert f'    {last + 1}: ("And “on”", 45, [1], 0),' in contents_lists.first_page_list(contents)
 
 
 @pytest.mark.parametrize(

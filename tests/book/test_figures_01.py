@@ -14,7 +14,7 @@ def chapter():
 
 def grid_of(axes):
     """The numbers written into a grid of cells, as an array."""
-    written = {tuple(text.get_position()): float(text.get_text()) for text in axes.texts}
+    written = {tuple(text.get_position()): float(text.get_text().replace("−", "-")) for text in axes.texts}
     columns, rows = (1 + max(position[side] for position in written) for side in (0, 1))
     return np.array([[written[x, y] for x in range(columns)] for y in range(rows)])
 

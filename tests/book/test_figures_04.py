@@ -70,3 +70,13 @@ def test_each_block_saves_what_pytorch_counts_in_the_built_networks(chapter):
     factors = [whole / pair for whole, pair in zip(dense, separable, strict=True)]
     assert [block[1:3] for block in seen["blocks"]] == [list(each) for each in zip(dense, separable, strict=True)]
     assert list(seen["ax"].lines[0].get_ydata()) == pytest.approx(factors)
+
+
+def test_the_squares_are_the_multiplications_of_one_channel_at_one_pixel(chapter):
+    standard, halves = (axes.patches for axes in chapter["fig-product-and-sum"]["axes"])
+    assert len(standard) == macs(nn.Conv2d(1, 16, 3, padding=1), 1, 1, 1)
+    pair = split(1, 16, 3)
+    colours = [square.get_facecolor() for square in halves]
+    assert [colours.count(colour) for colour in dict.fromkeys(colours)] == [macs(part, 1, 1, 1) for part in pair]
+    assert f"= {len(standard)}" in chapter["fig-product-and-sum"]["titles"][0]
+    assert f"= {len(halves)}" in chapter["fig-product-and-sum"]["titles"][1]

@@ -39,6 +39,7 @@ def shown(page):
 def test_every_moment_is_the_one_that_python_worked_out(page):
     slider = page.locator("input").first
     slider.focus()
+    page.keyboard.press("Home")
     for at, state in enumerate(STATES):
         now = shown(page)
         assert now["counts"] == [state.standard, state.depthwise, state.pointwise]
@@ -57,7 +58,28 @@ def test_numbers_appear_when_they_are_made_and_again_after_the_split(page):
         assert {key for key in shown(page)["later"] if key.startswith("output")} == without
 
 
+def test_it_opens_with_the_whole_story_and_one_step_further_is_the_start(page):
+    assert shown(page)["says"] == STATES[-1].says
+    assert not shown(page)["later"]
+    page.locator("[data-go=on]").first.click()
+    assert shown(page)["says"] == STATES[0].says
+
+
+def test_a_stage_names_the_steps_that_it_shows(page):
+    for button, steps in (("on", ["standard"]), ("split", ["depthwise", "pointwise"])):
+        page.locator(f"[data-go={button}]").first.click()
+        page.wait_for_function(
+            """(steps) => {
+                const named = [...document.querySelector(".mobilenet-splitting").querySelectorAll("g tspan.head")]
+                    .filter((name) => getComputedStyle(name.closest("g")).opacity === "1");
+                return named.map((name) => name.textContent).join() === steps.join();
+            }""",
+            arg=steps,
+        )
+
+
 def test_touching_an_output_goes_to_the_moment_that_makes_it(page):
+    page.locator("[data-go=on]").first.click()
     page.locator("[data-key=output-1-0-1]").first.click()
     before = shown(page)
     assert before["stage"] == "standard"
@@ -83,7 +105,7 @@ def test_it_plays_to_the_end_and_stops(page):
 
 def test_the_second_drawing_stays_where_it_is(page):
     page.locator("[data-go=on]").first.click()
-    assert page.locator("output").nth(1).text_content() == STATES[0].says
+    assert page.locator("output").nth(1).text_content() == STATES[-1].says
 
 
 def test_without_a_script_the_whole_drawing_stands(browser):
