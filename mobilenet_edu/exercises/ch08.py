@@ -338,6 +338,11 @@ def choose_recipe(runs):
             lambda runs: _best(runs, lambda validation, test: len(validation)),
         ),
         Mistake(
+            "the first name",
+            "You returned the name of the first run, whatever the results are.",
+            lambda runs: runs[0][0],
+        ),
+        Mistake(
             "compared lists",
             "You compared lists. Python compares them by their first entries, so the first run decides.",
             lambda runs: _best(runs, lambda validation, test: validation),

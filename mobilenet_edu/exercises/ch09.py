@@ -95,7 +95,7 @@ and `warm_up=2`, and what the median is. Then check the function. Then break it:
         ),
         Mistake(
             "sorted too early",
-            "You sorted first and then cut. That throws away the fastest calls instead of the first ones.",
+            "Your answer leaves out the fastest calls instead of the first ones. Cut first, and sort then.",
             lambda seconds, warm_up: float(median(sorted(seconds)[warm_up:])),
         ),
         Mistake(
@@ -116,7 +116,7 @@ and `warm_up=2`, and what the median is. Then check the function. Then break it:
         ),
         Mistake(
             "sorted from the slowest",
-            "You sorted first and then cut. That throws away the slowest calls, whether they came first or not.",
+            "Your answer leaves out the slowest calls, whether they came first or not. Cut first, and sort then.",
             lambda seconds, warm_up: float(median(sorted(seconds, reverse=True)[warm_up:])),
         ),
         Mistake(
@@ -364,7 +364,8 @@ once for the whole batch. There is no bias. `groups` is as in `nn.Conv2d`.""",
     mistakes=(
         Mistake(
             "groups forgotten",
-            "You forgot the groups. Each filter sees only the channels of its own group: divide the weights by them.",
+            "Your answer is that of a layer without groups. Each filter sees only the channels of its own group: "
+            "divide the weights by them, and nothing else.",
             _with_weights(lambda M, N, K, groups: K * K * M * N),
         ),
         Mistake(
@@ -417,8 +418,8 @@ once for the whole batch. There is no bias. `groups` is as in `nn.Conv2d`.""",
         ),
         Mistake(
             "weights for each image",
-            "You moved the weights anew for each image, and so the batch cancelled. They cross once for the batch: "
-            "that is what a batch is good for.",
+            "Your answer is the same for every batch, as if the weights moved anew for each image. They move once for "
+            "it: that is what a batch is good for.",
             _wrong_intensity(
                 lambda macs, read, written, weights, each, batch: Fraction(
                     macs, each * (read + written + batch * weights)

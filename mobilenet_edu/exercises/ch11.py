@@ -212,7 +212,8 @@ def last_map_moves(size, strides):
         ),
         Mistake(
             "stride too early",
-            "You multiplied by the layer's own stride before you counted. Its windows move on the map that it *reads*.",
+            "Each move counts twice in your answer, as if the layer's own stride were in the step already. Its windows "
+            "move on the map that it *reads*.",
             lambda size, strides: 2 * _shift(size, strides),
         ),
     ),
@@ -239,10 +240,12 @@ def _random_shapes(rng: Random) -> tuple:
         fate = rng.random()
         if fate < 0.25:
             del theirs[word]
-        elif fate < 0.5:
+        elif fate < 0.4:
             theirs[word] = (*ours[word][::-1], 5)
-        elif fate < 0.7:
+        elif fate < 0.55:
             theirs[word] = ours[word][::-1]
+        elif fate < 0.85:
+            theirs[word] = (ours[word][0] + 1, *ours[word][1:])
     return dict(rng.sample(list(theirs.items()), len(theirs))), ours
 
 
@@ -290,6 +293,8 @@ only they have are another question; leave them aside here.)""",
         ({"a": (1,), "extra": (7,)}, {"a": (1,)}),
         ({"b": (2,), "a": (1,)}, {"a": (1,), "b": (2,)}),
         ({"a": (1,)}, {"a": (1,), "b": (2,)}),
+        ({"a": (4, 3)}, {"a": (2, 3)}),
+        ({"a": (2, 5, 3)}, {"a": (2, 4, 3)}),
     ),
     random_case=_random_shapes,
     covers={
@@ -332,6 +337,17 @@ only they have are another question; leave them aside here.)""",
             "compared the first numbers",
             "You compared the first number of the shapes alone. All of them must agree, and there must be as many.",
             lambda theirs, ours: next((name for name in ours if theirs.get(name, ())[:1] != ours[name][:1]), None),
+        ),
+        Mistake(
+            "compared the last numbers",
+            "You compared the last number of the shapes alone. All of them must agree, and there must be as many.",
+            lambda theirs, ours: next((name for name in ours if theirs.get(name, ())[-1:] != ours[name][-1:]), None),
+        ),
+        Mistake(
+            "the last by the alphabet",
+            "You returned the last in the order of the alphabet. It is the first in the network's own order that "
+            "counts.",
+            lambda theirs, ours: max(_misfits(theirs, ours), default=None),
         ),
         Mistake(
             "missing names first",
