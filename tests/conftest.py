@@ -8,7 +8,7 @@ import torch
 
 torch.set_num_threads(1)
 
-# A worker of `make test` gets a file at a time. Those that take longest begin, so that both workers end together.
+# A worker of `make test` gets a file at a time. Those that take longest begin, so that all end together.
 LONGEST = (
     *("test_browser.py", "test_exercises.py", "test_durable.py", "test_tryit.py", "test_hostile.py"),
     *("test_training.py", "08_training.ipynb", "test_deploy.py", "test_exercise_mutants.py", "test_fair.py"),
