@@ -92,6 +92,12 @@ def _opened(path: Path, row: dict[str, Any]) -> str:
         raise ValueError(f"contents.toml: book/{path.name} does not exist; write the notebook, or correct its row")
     notebook = nbformat.read(path, as_version=4)
     first = notebook.cells[0]
+    says = {"**Time:** about 20 minutes": TIME.search(first.source)}
+    if "needs" in row:
+        says |= {"**You need:**": "**You need:**" in first.source, "1. a goal": re.search(r"^1\. ", first.source, re.M)}
+    for line, there in says.items():
+        if not there:
+            raise ValueError(f"book/{path.name}: its first cell needs a line such as '{line}'")
     first.source = re.sub(r"^# .+", lambda _: f"# {row['title']}", first.source)
     first.source = TIME.sub(str(row["minutes"]), first.source)
     return nbformat.writes(notebook) + "\n"

@@ -33,7 +33,12 @@ def chapter_module(path: Path) -> ModuleType | None:
 def filled(notebook: NotebookNode, chapter: ModuleType) -> NotebookNode:
     """The notebook with its exercise cells written anew; a cell that stays the same keeps its outputs."""
     cells = notebook.cells
-    first = 1 + next(i for i, cell in enumerate(cells) if "exercises" in cell.metadata.get("tags", ()))
+    first = 1 + next((i for i, cell in enumerate(cells) if "exercises" in cell.metadata.get("tags", ())), -1)
+    if first == 0:
+        raise ValueError(
+            f"{chapter.__name__} has exercises, and the notebook of chapter {_number(chapter)} no place for them: "
+            "add a text cell that begins with '## Exercises' and give it the tag 'exercises'"
+        )
     last = next((i for i in range(first, len(cells)) if _is_heading(cells[i])), len(cells))
     before = {cell.id: cell for cell in cells[first:last]}
     new = []

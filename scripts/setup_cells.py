@@ -57,9 +57,9 @@ def texts() -> dict[Path, str]:
     at, found = project(), {}
     for path in sorted((ROOT / "book").glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
-        if "setup" not in cell.metadata.get("tags", []):
-            raise ValueError(f"{path.name}: the first code cell must have the tag 'setup'")
+        cell = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
+        if cell is None or "setup" not in cell.metadata.get("tags", []):
+            raise ValueError(f"{path.name}: the first code cell must have the tag 'setup'; make fresh fills it")
         source = setup_cell(cell.metadata.get("extra"), at)
         if cell.source != source:
             cell.source = source

@@ -58,6 +58,16 @@ def test_a_row_that_cannot_be_is_refused_with_a_sentence(change, message, monkey
         contents_lists.texts()
 
 
+@pytest.mark.parametrize("missing", ["**Time:** about", "**You need:**", "1. "])
+def test_a_new_chapter_whose_first_cell_lacks_a_line_is_told_which(missing, tmp_path):
+    opening = nbformat.read(NOTEBOOKS[1], as_version=4).cells[0]
+    assert missing in opening.source
+    opening.source = opening.source.replace(missing, "")
+    nbformat.write(nbformat.v4.new_notebook(cells=[opening]), tmp_path / "14_new.ipynb")
+    with pytest.raises(ValueError, match=f"14_new.ipynb: its first cell needs a line such as '{re.escape(missing)}"):
+        contents_lists._opened(tmp_path / "14_new.ipynb", {"title": "New", "minutes": 20, "needs": []})
+
+
 def test_a_changed_row_changes_every_list(monkeypatch):
     contents = copy.deepcopy(contents_lists.read())
     row = contents["parts"][0]["chapters"][0]

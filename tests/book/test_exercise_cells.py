@@ -126,3 +126,9 @@ def test_an_unchanged_cell_keeps_its_output_and_the_others_are_left_alone():
     again = exercise_cells.filled(notebook, chapter)
     assert next(cell for cell in again.cells if cell.id == check.id).outputs == []
     assert [cell.source for cell in again.cells] == [cell.source for cell in nbformat.reads(before, 4).cells]
+
+
+def test_a_new_chapter_without_a_place_for_its_exercises_is_told_what_to_add():
+    empty = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# New")])
+    with pytest.raises(ValueError, match="add a text cell that begins with '## Exercises' and give it the tag"):
+        exercise_cells.filled(empty, exercise_cells.chapter_module(PAGES[0]))
