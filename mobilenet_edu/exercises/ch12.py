@@ -327,7 +327,7 @@ of the exact width, take the next multiple of 8 instead. Return the width.""",
         ),
         Mistake(
             "always down",
-            "You rounded down to a multiple of 8. It is the nearest one that counts.",
+            "Your width is always the next multiple downwards. It is the nearest one that counts.",
             lambda channels, width_multiplier: max(8, int(channels * width_multiplier) // 8 * 8),
         ),
         Mistake(

@@ -175,6 +175,21 @@ others where it is 5 and none has. Then break it: leave out `abs`, check again, 
             ),
         ),
         Mistake(
+            "the root of the mean square",
+            "Your difference is a mean over all logits. A single wrong one disappears in it: take the largest.",
+            lambda expected, got: (fmean(each**2 for each in _apart(expected, got)) ** 0.5, _same(expected, got)),
+        ),
+        Mistake(
+            "the median difference",
+            "Your difference is the median. A single wrong logit does not show in it: take the largest.",
+            lambda expected, got: (median(_apart(expected, got)), _same(expected, got)),
+        ),
+        Mistake(
+            "all images",
+            "You count all images. Count those whose answer stayed the same.",
+            lambda expected, got: (max(_apart(expected, got)), len(got)),
+        ),
+        Mistake(
             "a share of the images",
             "You returned the share of the images. How many they are is the question.",
             lambda expected, got: (max(_apart(expected, got)), _same(expected, got) / len(got)),
@@ -355,6 +370,22 @@ median, over the rounds, of the other program's time as a share of the plain one
             lambda rounds: 1 - median(_ratios(rounds)),
         ),
         Mistake(
+            "slowest of each",
+            "You divided the slowest times. They are the two that something else got in the way of.",
+            lambda rounds: max(other for _, other in rounds) / max(plain for plain, _ in rounds),
+        ),
+        Mistake(
+            "how much faster",
+            "You returned how much faster the other program is. Its time as a share of the plain one's is other / "
+            "plain.",
+            lambda rounds: median(plain / other for plain, other in rounds) - 1,
+        ),
+        Mistake(
+            "a difference",
+            "You subtracted the times. A share is a quotient: other / plain.",
+            lambda rounds: median(other - plain for plain, other in rounds),
+        ),
+        Mistake(
             "first round only",
             "You used the first round only. One timing is not a measurement.",
             lambda rounds: rounds[0][1] / rounds[0][0],
@@ -455,8 +486,8 @@ is `measured`. Find f from it, and return the predicted time of the network with
     mistakes=(
         Mistake(
             "in proportion",
-            "You scaled each step with its work and left out the fixed cost. A step with hardly any work still takes "
-            "its fixed time.",
+            "Your answer is in proportion to the work, as if there were no fixed cost. A step with hardly any work "
+            "still takes its fixed time.",
             lambda times, small, measured, other: _in_proportion(times, other),
         ),
         Mistake(
@@ -473,6 +504,22 @@ is `measured`. Find f from it, and return the predicted time of the network with
             "f + (t − f) · s.",
             lambda times, small, measured, other: (
                 _in_proportion(times, other) + len(times) * _fixed(times, small, measured)
+            ),
+        ),
+        Mistake(
+            "between two networks",
+            "You drew a line between the two measured networks by the mean of their shares. A long step that keeps "
+            "little counts more than a short one: add the steps up one by one.",
+            lambda times, small, measured, other: (
+                measured + (sum(times) - measured) * (fmean(other) - fmean(small)) / (1 - fmean(small))
+            ),
+        ),
+        Mistake(
+            "the gap by the shares",
+            "You let the gap grow with the shares. The more of its work a step keeps, the less is missing: it is 1 − s "
+            "that counts.",
+            lambda times, small, measured, other: (
+                _in_proportion(times, other) + (measured - _in_proportion(times, small)) * sum(other) / sum(small)
             ),
         ),
         Mistake(
@@ -697,6 +744,44 @@ Return the time of the whole network, in µs.""",
             "You left a step on the processor where that is faster. The converter does not: it hands over what it can.",
             lambda operations, supported, copy: _by_groups(
                 [each if each[1] < each[2] else ("", *each[1:]) for each in operations], supported, copy
+            ),
+        ),
+        Mistake(
+            "two copies for each change",
+            "You counted two copies for each change of place. Each change costs one: there, and later back.",
+            lambda operations, supported, copy: (
+                2 * _by_groups(operations, supported, copy) - _work(operations, supported)
+            ),
+        ),
+        Mistake(
+            "copies by the steps that stay",
+            "You counted copies for each step that stays on the processor. Two such steps that follow each other need "
+            "none between them, and one at the beginning needs none before it.",
+            lambda operations, supported, copy: (
+                _work(operations, supported) + 2 * copy * sum(each[0] not in supported for each in operations)
+            ),
+        ),
+        Mistake(
+            "one copy by the steps that stay",
+            "You counted a copy for each step that stays on the processor. A copy is made where the place changes.",
+            lambda operations, supported, copy: (
+                _work(operations, supported) + copy * sum(each[0] not in supported for each in operations)
+            ),
+        ),
+        Mistake(
+            "the cheaper for each step",
+            "You chose for each step what is cheaper with its copies. The converter chooses nothing: it hands over "
+            "what it can, and neighbours on the chip share their copies.",
+            lambda operations, supported, copy: sum(
+                min(chip + 2 * copy, processor) if name in supported else processor
+                for name, chip, processor in operations
+            ),
+        ),
+        Mistake(
+            "a copy at each other name",
+            "You copied wherever the next step has another name. What counts is its place.",
+            lambda operations, supported, copy: (
+                _work(operations, supported) + copy * sum(1 for _ in groupby(each[0] for each in operations))
             ),
         ),
         Mistake(
