@@ -313,8 +313,13 @@ def kernel(random: Random) -> Problem:
         side, share = random.choice(((5, 10), (7, 10), (5, 20), (9, 20), (3, 25), (7, 25), (5, 50)))
         return random.randint(60, 90), side**2 * (100 - share) // share, share
 
+    def just_above() -> tuple:
+        """One output channel less, so that this side does a little more than its share."""
+        side, share = random.choice(((5, 10), (7, 10), (5, 20), (9, 20), (7, 25)))
+        return random.randint(60, 90), side**2 * (100 - share) // share - 1, share
+
     def boundaries() -> tuple:
-        return boundary(), boundary(), boundary()
+        return boundary(), boundary(), boundary(), just_above()
 
     def too_wide() -> tuple:
         return random.randint(60, 90), random.randint(10, 20), random.randint(1, 4)
@@ -337,7 +342,7 @@ some of the hidden cases hit `share` exactly. With {shown[1]} output channels an
             Part(
                 "exactly the share",
                 1,
-                until(boundaries, lambda cases: len({largest_kernel(*each) for each in cases}) == 3),
+                until(boundaries, lambda cases: len({largest_kernel(*each) for each in cases[:3]}) == 3),
             ),
             Part("no side fits", 1, tuple(random.sample([too_wide(), case(), too_wide(), case()], 4))),
         ),
@@ -403,25 +408,29 @@ def at_least_one(in_channels, out_channels, share):
 
 
 def merging(random: Random) -> Problem:
-    def case(what: str, bias: bool, square: bool) -> tuple:
+    def case(what: str, biases: str, square: bool) -> tuple:
         first, middle, last = (random.randint(3, 8),) * 3 if square else random.sample(range(3, 9), 3)
-        return what, first, middle, last, bias
+        return what, first, middle, last, biases
 
-    shown = ("layer", 4, random.randint(5, 7), 8, True)
+    shown = ("layer", 4, random.randint(5, 7), 8, "both")
     task = f"""\
 ## Two layers that are one
 
 Two pointwise convolutions with nothing between them do what one can do. Given two `nn.Conv2d` with a 1×1 kernel,
-with or without biases, return *one* `nn.Conv2d` with a 1×1 kernel that gives the same output: for instance, {shown[1]}
-to {shown[2]} channels and then {shown[2]} to {shown[3]} become {shown[1]} to {shown[3]}."""
+each with or without a bias, return *one* `nn.Conv2d` with a 1×1 kernel that gives the same output: for instance,
+{shown[1]} to {shown[2]} channels and then {shown[2]} to {shown[3]} become {shown[1]} to {shown[3]}."""
     return Problem(
         task,
         merge,
         (both_layers, first_bias_lost, second_bias_lost, biases_added, wrong_order, products_of_elements),
         (
-            Part("one layer of the right size", 1, (case("layer", True, False), case("layer", False, False))),
-            Part("the output, without biases", 2, (case("output", False, True), case("output", False, True))),
-            Part("the output, with biases", 2, (case("output", True, True), case("output", True, True))),
+            Part("one layer of the right size", 1, (case("layer", "both", False), case("layer", "neither", False))),
+            Part("the output, without biases", 2, (case("output", "neither", True), case("output", "neither", True))),
+            Part(
+                "the output, with biases",
+                2,
+                tuple(case("output", biases, True) for biases in random.sample(["both", "both", "first", "second"], 4)),
+            ),
         ),
         (shown,),
         measure_merged,
@@ -444,13 +453,14 @@ def merge(first, second):
     return merged
 
 
-def measure_merged(answer, what, in_channels, middle, out_channels, bias):
-    """Your layer's type and weight, or what it makes of some images."""
+def measure_merged(answer, what, in_channels, middle, out_channels, biases):
+    """Your layer's type and weight, or what it makes of some images. Which layers have a bias, ``biases`` says."""
     import torch
     from torch import nn
 
     torch.manual_seed(in_channels + 10 * middle + 100 * out_channels)
-    first, second = nn.Conv2d(in_channels, middle, 1, bias=bias), nn.Conv2d(middle, out_channels, 1, bias=bias)
+    first = nn.Conv2d(in_channels, middle, 1, bias=biases in ("both", "first"))
+    second = nn.Conv2d(middle, out_channels, 1, bias=biases in ("both", "second"))
     images = torch.randn(2, in_channels, 3, 3)
     merged = answer(first, second)
     if merged is None:
@@ -471,6 +481,12 @@ def _merged(first, second, weight, bias):
     return layer
 
 
+def _bias(layer):
+    import torch
+
+    return torch.zeros(layer.out_channels) if layer.bias is None else layer.bias
+
+
 def both_layers(first, second):
     """You return the two layers, one after the other. The question asks for one."""
     from torch import nn
@@ -480,32 +496,31 @@ def both_layers(first, second):
 
 def first_bias_lost(first, second):
     """You lose the first layer's bias. The second layer's matrix carries it to the output."""
-    return _merged(first, second, second.weight.flatten(1) @ first.weight.flatten(1), second.bias)
+    return _merged(first, second, second.weight.flatten(1) @ first.weight.flatten(1), _bias(second))
 
 
 def second_bias_lost(first, second):
     """You lose the second layer's bias. It is added last, as it is."""
     merged = merge(first, second)
-    return _merged(first, second, merged.weight, None if first.bias is None else merged.bias - second.bias)
+    return _merged(first, second, merged.weight, None if merged.bias is None else merged.bias - _bias(second))
 
 
 def biases_added(first, second):
     """You add the two biases. The first one still goes through the second layer's matrix."""
-    bias = None if first.bias is None else first.bias + second.bias
-    return _merged(first, second, second.weight.flatten(1) @ first.weight.flatten(1), bias)
+    return _merged(first, second, second.weight.flatten(1) @ first.weight.flatten(1), _bias(first) + _bias(second))
 
 
 def wrong_order(first, second):
     """Your matrix product is the wrong way round. The first layer meets the image first, so it stands on the right:
     (W2 W1) x = W2 (W1 x)."""
     weight = first.weight.flatten(1) @ second.weight.flatten(1)
-    return _merged(first, second, weight, None if first.bias is None else merge(first, second).bias)
+    return _merged(first, second, weight, merge(first, second).bias)
 
 
 def products_of_elements(first, second):
     """You multiply the weights element by element. Going through two matrices is their matrix product: `@`."""
     weight = first.weight * second.weight
-    return _merged(first, second, weight, None if first.bias is None else merge(first, second).bias)
+    return _merged(first, second, weight, merge(first, second).bias)
 
 
 # 5 ----------------------------------------------------------------------------------------------------------------

@@ -289,6 +289,12 @@ def peak_memory(random: Random) -> Problem:
     def maps(count: int) -> list[int]:
         return [random.randint(100, 400) for _ in range(count)]
 
+    def chain(count: int, peak: int) -> tuple:
+        """A chain without shortcuts whose peak is at layer ``peak``, the first and the last among them."""
+        sizes = maps(count)
+        sizes[peak : peak + 2] = random.randint(500, 599), random.randint(600, 699)
+        return sizes, []
+
     def with_skips(*skips: list[int]) -> tuple:
         sizes = maps(7)
         sizes[4:6] = random.randint(800, 899), random.randint(900, 999)  # the peak is where map 5 is made from map 4
@@ -315,7 +321,7 @@ that is {max(shown[0] + shown[1], shown[1] + shown[2])}."""
         peak_elements,
         (all_maps, largest_map, skips_ignored, released_early, released_late, start_twice, kept_for_each),
         (
-            Part("a plain chain", 2, ((maps(5), []), (maps(6), []), (maps(8), []))),
+            Part("a plain chain", 2, (chain(5, 3), chain(6, 0), chain(8, random.randint(2, 5)))),
             Part(
                 "a shortcut",
                 2,
