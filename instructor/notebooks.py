@@ -20,9 +20,9 @@ from scripts.setup_cells import project, setup_cell
 RULES = """\
 **How this works.** Run the first two code cells first. Write each answer into the cell below its question and keep the
 function's name. The cell after it checks an example or two, as strictly as the grader; your answer is graded on other
-inputs, and each part of a question earns its points all or nothing. An answer returns plain numbers, strings, lists or
-dictionaries: `int(...)` and `.tolist()` make them of what NumPy and PyTorch compute. Helper functions and further cells
-are welcome. When the notebook is graded, there is no network, and a few seconds must be enough.
+inputs, and each part of a question earns its points all or nothing. An answer returns numbers, strings, lists or
+dictionaries; a number or an array of NumPy or PyTorch is taken for a plain one. Helper functions and further cells are
+welcome. When the notebook is graded, there is no network, and a few seconds must be enough.
 
 **Assistants.** Ask whom or what you like what an error means or how an idea works, an AI assistant included, and say
 below your answers what you used it for. What you hand in you must be able to explain and to change: five minutes of
@@ -56,10 +56,11 @@ def check(function, arguments, expected, look=None):
         print(f"{name}: not answered yet (or a `return` is missing)")
         return
     try:
-        written = json.dumps(got)
-    except (TypeError, ValueError):
+        written = json.dumps(got, default=lambda part: part.tolist())  # as NumPy's and PyTorch's can
+    except (TypeError, ValueError, AttributeError):
         print(f"{name}: convert {got!r}, it is no plain number, string, list or dictionary")
         return
+    got = json.loads(written)
     is_near = isinstance(expected, float) and isinstance(got, int | float) and abs(got - expected) < 1e-5
     if is_near or written == json.dumps(expected):
         print(f"{name}: right for this example")

@@ -747,7 +747,7 @@ def call(answers: dict[str, object], request: dict) -> str:
         name = type(error).__name__
         return json.dumps({"error": name if getattr(builtins, name, None) is type(error) else "Exception"})
     try:
-        return json.dumps({"value": value})
+        return json.dumps({"value": value}, default=lambda part: part.tolist())  # as NumPy's and PyTorch's can
     except BaseException:
         return json.dumps({"unreadable": type(value).__module__.partition(".")[0]})
 
