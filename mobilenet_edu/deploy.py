@@ -129,21 +129,30 @@ def load_onnx(path: str | Path, threads: int = 1) -> Callable[[torch.Tensor], to
 
 
 def quantize_onnx(
-    source: str | Path, target: str | Path, images: torch.Tensor, *, per_channel: bool, batch_size: int = 64
+    source: str | Path,
+    target: str | Path,
+    images: torch.Tensor,
+    *,
+    per_channel: bool,
+    batch_size: int = 64,
+    float_layers: int = 0,
 ) -> None:
     """Write a copy of the ONNX file ``source`` that computes with 8-bit integers.
 
     The largest and smallest number of every map are taken from ``images`` (N, C, H, W), which must look like those that
     the network will see: this is static quantisation. Weights get one scale for each output channel with
-    ``per_channel``, or one for the whole layer.
+    ``per_channel``, or one for the whole layer. With ``float_layers`` the first so many convolutions stay in float32,
+    and so do the logits.
 
     Raises:
-        TypeError: ``images`` is no tensor of float32, ``per_channel`` no boolean, or ``batch_size`` no integer.
+        TypeError: ``images`` is no tensor of float32, ``per_channel`` no boolean, or ``batch_size`` or ``float_layers``
+            no integer.
         ValueError: there are no images, or some have NaN or infinity, or another shape than ``source`` takes;
             ``source`` is no file of `export_onnx`, has NaN or infinity among its weights, or is quantised already.
     """
     checks.boolean("per_channel", per_channel)
     checks.positive("batch_size", batch_size)
+    checks.integer("float_layers", float_layers, 0)
     _check_images(images)
     _check_source(source, tuple(images.shape[1:]))
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -168,7 +177,15 @@ def quantize_onnx(
             per_channel=per_channel,
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
+            nodes_to_exclude=_first_convolutions(prepared, float_layers),
+            extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"] if float_layers else []},
         )
+
+
+def _first_convolutions(path: Path, number: int) -> list[str]:
+    import onnx
+
+    return [node.name for node in onnx.load(path).graph.node if node.op_type == "Conv"][:number]
 
 
 def _ready_to_export(network: nn.Module, input_size: tuple[int, int, int]) -> nn.Module:

@@ -754,6 +754,18 @@ def test_a_file_whose_integers_an_optimiser_has_joined_is_refused_too(integers, 
         deploy.quantize_onnx(tmp_path / "joined.onnx", tmp_path / "a.onnx", data.test.images, per_channel=True)
 
 
+@pytest.mark.parametrize("number", [0, 2, 5])
+def test_the_first_layers_stay_in_float32_where_that_is_asked(exported, data, tmp_path, number):
+    images = data.validation.images[:8]
+    deploy.quantize_onnx(exported, tmp_path / "a.onnx", images, per_channel=True, float_layers=number)
+    graph = onnx.load(tmp_path / "a.onnx").graph
+    made_by = {output: node.op_type for node in graph.node for output in node.output}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    integers = [made_by.get(node.input[1]) == "DequantizeLinear" for node in convolutions]
+    assert integers == [False] * number + [True] * (27 - number)
+    assert made_by["logits"] == ("Gemm" if number else "DequantizeLinear")
+
+
 def test_what_is_no_onnx_file_is_refused(data, tmp_path):
     (tmp_path / "notes.onnx").write_bytes(b"no network")
     with pytest.raises(ValueError, match=r"notes\.onnx must be an ONNX file"):
@@ -763,7 +775,13 @@ def test_what_is_no_onnx_file_is_refused(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("option", "error"), [({"per_channel": 1}, TypeError), ({"per_channel": True, "batch_size": 0}, ValueError)]
+    ("option", "error"),
+    [
+        ({"per_channel": 1}, TypeError),
+        ({"per_channel": True, "batch_size": 0}, ValueError),
+        ({"per_channel": True, "float_layers": -1}, ValueError),
+        ({"per_channel": True, "float_layers": True}, TypeError),
+    ],
 )
 def test_an_option_of_another_kind_is_refused(option, error, exported, data, tmp_path):
     with pytest.raises(error, match=next(reversed(option))):
