@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -183,12 +183,13 @@ def save_onnx(given: Given, path: Path) -> None:
     deploy.export_onnx(given.network, path, tuple(given.images.shape[1:]))
 
 
-def save_onnx_int8(given: Given, path: Path) -> None:
+def save_onnx_int8(given: Given, path: Path, float_layers: int = 0) -> None:
     from mobilenet_edu import deploy
 
     exported = path.with_suffix(".float.onnx")
     save_onnx(given, exported)
-    deploy.quantize_onnx(exported, path, given.calibration, per_channel=True, batch_size=8)
+    setting = {"per_channel": True, "batch_size": 8, "float_layers": float_layers}
+    deploy.quantize_onnx(exported, path, given.calibration, **setting)
     exported.unlink()
 
 
@@ -225,12 +226,15 @@ def save_openvino_half(given: Given, path: Path) -> None:
     openvino.save_model(_openvino(given), path)  # its default rounds the weights to 16 bits
 
 
-def save_openvino_int8(given: Given, path: Path) -> None:
+def save_openvino_int8(given: Given, path: Path, float_layers: int = 0) -> None:
     import nncf
     import openvino
 
+    model = _openvino(given)
+    convolutions = [op for op in model.get_ordered_ops() if op.get_type_name().endswith("Convolution")]
+    kept = nncf.IgnoredScope(names=[op.get_friendly_name() for op in convolutions[:float_layers]])
     images = nncf.Dataset([batch.numpy() for batch in _in_batches(given)])
-    integers = nncf.quantize(_openvino(given), images, subset_size=len(given.calibration))
+    integers = nncf.quantize(model, images, subset_size=len(given.calibration), ignored_scope=kept)
     openvino.save_model(integers, path, compress_to_fp16=False)
 
 
@@ -313,13 +317,22 @@ def save_executorch_alone(given: Given, path: Path) -> None:
     _save_executorch(given.network, given, path, None)  # nothing is handed to XNNPACK, and nothing says so
 
 
-def save_executorch_int8(given: Given, path: Path) -> None:
+def save_executorch_int8(given: Given, path: Path, float_layers: int = 0) -> None:
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.backends.xnnpack.quantizer import xnnpack_quantizer as xnnpack
 
     setting = xnnpack.get_symmetric_quantization_config(is_per_channel=True)
-    integers = _pt2e(given, xnnpack.XNNPACKQuantizer().set_global(setting))
+    quantizer = xnnpack.XNNPACKQuantizer().set_global(setting)
+    if float_layers:
+        quantizer.set_filter_function(lambda node: not _is_before(node, float_layers))
+    integers = _pt2e(given, quantizer)
     _save_executorch(integers, given, path, [XnnpackPartitioner()])
+
+
+def _is_before(node, convolution: int) -> bool:
+    """Whether a node of an exported program is a step before the convolution of that number, counted from 0."""
+    convolutions = [step for step in node.graph.nodes if str(step.target).startswith("aten.conv2d")]
+    return node.op == "call_function" and node < convolutions[convolution]
 
 
 def _save_executorch(network, given: Given, path: Path, partitioner) -> None:
@@ -354,10 +367,15 @@ def save_litert(given: Given, path: Path) -> None:
     litert_torch.convert(given.network, (given.images,)).export(str(path))
 
 
-def save_litert_int8(given: Given, path: Path) -> None:
+def save_litert_int8(given: Given, path: Path, float_layers: Sequence[str] = ()) -> None:
     from ai_edge_quantizer import recipe
 
-    _save_litert_integers(given, path, recipe.static_wi8_ai8())
+    _save_litert_integers(given, path, [*recipe.static_wi8_ai8(), *map(_stays_float, float_layers)])
+
+
+def _stays_float(layer: str) -> dict[str, object]:
+    """A rule of a recipe: steps keep float32 if what they write is named first after this layer."""
+    return {"regex": f"^[^;]*{layer}", "operation": "*", "algorithm_key": "no_quantize", "op_config": {}}
 
 
 def save_litert_weights(given: Given, path: Path) -> None:
@@ -420,6 +438,11 @@ def _off_grid(numbers: np.ndarray, given: dict) -> np.ndarray:
 # --- weights on the grid before any tool looks at them -------------------------------------------------------------
 
 
+# Integers cost the first two convolutions the most, and save them no time: they stay in float32.
+FLOAT_LAYERS = 2
+FLOAT_NAMES = ("_stem/", "Sequential_0/[^;]*_depthwise/")  # the same two, as LiteRT's converter names them
+
+
 def _fitted(given: Given, path: Path) -> Given:
     """The network as `fit_rounding` rounds it, kept beside the files: every tool gets the same."""
     import torch
@@ -428,17 +451,25 @@ def _fitted(given: Given, path: Path) -> Given:
     place = path.parents[1]  # of this network's files for so many images at a time
     kept = place.with_name(f"{place.name.rpartition('-')[0]}-fitted.pt")
     if not kept.exists():
-        torch.save(fitted(given.network, given.calibration), path.with_suffix(".pt"))
+        torch.save(fitted(given.network, given.calibration, FLOAT_LAYERS), path.with_suffix(".pt"))
         path.with_suffix(".pt").replace(kept)
     return given._replace(network=torch.load(kept, weights_only=False))  # our own file
 
 
 def save_onnx_fitted(given: Given, path: Path) -> None:
-    save_onnx_int8(_fitted(given, path), path)
+    save_onnx_int8(_fitted(given, path), path, FLOAT_LAYERS)
 
 
 def save_openvino_fitted(given: Given, path: Path) -> None:
-    save_openvino_int8(_fitted(given, path), path)
+    save_openvino_int8(_fitted(given, path), path, FLOAT_LAYERS)
+
+
+def save_executorch_fitted(given: Given, path: Path) -> None:
+    save_executorch_int8(_fitted(given, path), path, FLOAT_LAYERS)
+
+
+def save_litert_fitted(given: Given, path: Path) -> None:
+    save_litert_int8(_fitted(given, path), path, FLOAT_NAMES)
 
 
 _OLD = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}  # of torch's two ways to compute, and OpenVINO's
@@ -461,6 +492,8 @@ WAYS = {
     # Weights rounded with the images in view, and then the same tools
     "onnxruntime int8, fitted": Way("onnxruntime", 8, save_onnx_fitted, run_onnx),
     "OpenVINO int8, fitted": Way("OpenVINO", 8, save_openvino_fitted, run_openvino),
+    "ExecuTorch int8, fitted": Way("ExecuTorch", 8, save_executorch_fitted, run_executorch),
+    "LiteRT int8, fitted": Way("LiteRT", 8, save_litert_fitted, run_litert),
     # What comes unasked, and fewer bits by choice
     "OpenVINO as it comes": Way("OpenVINO", 32, save_openvino, run_openvino_default),
     "OpenVINO, 16-bit file": Way("OpenVINO", 16, save_openvino_half, run_openvino),

@@ -3,12 +3,13 @@
 import pytest
 from drawn import figures
 
-from mobilenet_edu import deploy, plots
+from mobilenet_edu import deploy, plots, training
 from mobilenet_edu.architecture import mobilenet_v1
 
 INTEGERS = ("onnxruntime", "OpenVINO", "ExecuTorch", "LiteRT")
 FLOAT = ("onnxruntime", "OpenVINO", "ncnn", "ExecuTorch", "LiteRT")
 GOOGLE = "released checkpoint"
+TIMED = ("onnxruntime", "onnxruntime int8")  # layer by layer
 
 
 @pytest.fixture(scope="module")
@@ -91,15 +92,36 @@ def test_what_nobody_asked_for_is_in_the_stored_logits(google):
     assert google["LiteRT int8 weights"]["bytes"] < 0.3 * google["LiteRT"]["bytes"]
 
 
+def test_the_first_two_layers_lose_most_by_integers_and_gain_no_time(stored, google):
+    layers, losses = stored[GOOGLE]["layers"], stored[GOOGLE]["losses"]
+    assert len(losses) == len(layers) == 28
+    moved = {name: [loss[name] for loss in losses] for name in losses[0]}
+    for name in ("map", "nearest"):
+        assert sum(moved[name][:2]) > 0.5 * sum(moved[name])
+    assert sum(moved["fitted"]) < sum(moved["nearest"]) / 2
+    taken = {name: sum(layer[name] for layer in layers[:2]) * google[name]["ratio"] for name in TIMED}
+    assert taken["onnxruntime"] < 1.2 * taken["onnxruntime int8"]
+
+
+def test_a_dead_channel_is_far_more_than_a_hundred_times_as_large_as_the_living():
+    reader = deploy.fold_batch_norms(training.load_digit_reader())
+    largest = [block.depthwise.conv.weight.detach().flatten(1).abs().amax(1) for block in reader.blocks[:2]]
+    for each in largest:
+        assert each.max() > 300 * each.median()
+
+
 def test_fitted_weights_bring_most_of_the_lost_answers_back(google):
     exact = google["plain PyTorch"]["right"]
-    for name in ("onnxruntime", "OpenVINO"):
+    for name in INTEGERS:
         before, after = google[f"{name} int8"], google[f"{name} int8, fitted"]
         lost = before["of"] - before["same"]
         assert after["same"] - before["same"] > lost / 2, name
         assert abs(before["right"] - exact) <= 2
         assert abs(after["right"] - exact) <= 2
         assert after["bytes"] == pytest.approx(before["bytes"], rel=0.02)
+        assert 0.7 < after["ratio"] / before["ratio"] < 1.3
+    brain = max(google[name]["same"] for name in ("OpenVINO as it comes", "PyTorch bfloat16"))
+    assert [name for name in INTEGERS if google[f"{name} int8, fitted"]["same"] <= brain] == ["ExecuTorch"]
     weights = google["LiteRT int8 weights"]
     assert weights["same"] == pytest.approx(google["LiteRT int8"]["same"], abs=4)  # it is the weights
 
