@@ -159,6 +159,32 @@ def test_what_was_once_called_correct_is_not(name):
     assert BY_NAME[name].verdict(answer(name, MISSED[name])).outcome == "wrong"
 
 
+# More of the same: the exercise, what is wrong, and the answer.
+MISSED_TOO = [
+    ("frozen", "dropout still draws",
+     "class Frozen(nn.Sequential):\n    def train(self, mode=True):\n        super().train(mode)\n"
+     "        for m in self[0].modules():\n            if isinstance(m, nn.BatchNorm2d):\n                m.eval()\n"
+     "        return self\nreturn Frozen(body.requires_grad_(False), head)"),
+    ("typical_time", "the slowest left out", "return median(sorted(seconds, reverse=True)[warm_up:])"),
+    ("three_sets", "every third index",
+     "x = list(range(count))\nv = x[seed % 3::3][:held_out]\nt = x[(seed + 1) % 3::3][:held_out]\n"
+     "return [i for i in x if i not in v and i not in t], v, t"),
+    ("time_with_chip", "the faster place", "f = [c < p and n in supported for n, c, p in operations]\n"
+     "changes = sum(a != b for a, b in zip([False, *f], [*f, False]))\n"
+     "return changes * copy + sum(c if on else p for on, (n, c, p) in zip(f, operations))"),
+    ("time_with_chip", "a part of the name", "f = [any(s in n for s in supported) for n, c, p in operations]\n"
+     "changes = sum(a != b for a, b in zip([False, *f], [*f, False]))\n"
+     "return changes * copy + sum(c if on else p for on, (n, c, p) in zip(f, operations))"),
+    ("first_misfit", "the last number alone",
+     "for n in ours:\n    if n not in theirs or theirs[n][-1] != ours[n][-1]:\n        return n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "what", "body"), MISSED_TOO, ids=[what for _, what, _ in MISSED_TOO])
+def test_what_was_called_correct_for_want_of_a_case_is_not(name, what, body):
+    assert BY_NAME[name].verdict(answer(name, body)).outcome == "wrong"
+
+
 # What the answers alone show: the exercise, what the answer makes of the right one, and words of the sentence.
 SEEN = [
     ("largest_picture", lambda right: min(right, 224), "right up to 224, and never larger"),
