@@ -6,6 +6,7 @@ import gzip
 import itertools
 import random
 import re
+import statistics
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -25,7 +26,7 @@ AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="
 VIOLATIONS = """async (options) =>
     (await axe.run(document, {resultTypes: ["violations"], ...options})).violations
         .flatMap(({id, nodes}) => nodes.map(({html}) => `${id}: ${html.slice(0, 200)}`))"""
-STRUCTURE = {"rules": {"color-contrast": {"enabled": False}}}
+STRUCTURE = {"rules": {"color-contrast": {"enabled": False}, "target-size": {"enabled": True}}}
 CONTRAST = {"runOnly": ["color-contrast"]}
 DROP_LOOK_ALIKES = """([selector, keepWords]) => {  // thousands of words of code have one of twenty colours
     const seen = new Set();
@@ -65,6 +66,16 @@ SHIFTED = """() => new Promise((done) => {
         .observe({type: "layout-shift", buffered: true});
     setTimeout(() => done(sum), 100);
 })"""
+# Letters of an icon font, which is nowhere, are empty boxes.
+BOXES = r"""() => {
+    const iconic = /[\uE000-\uF8FF]/, found = iconic.test(document.body.innerText) ? [document.title] : [];
+    for (const element of document.querySelectorAll("body *")) {
+        for (const part of ["::before", "::after"]) {
+            if (iconic.test(getComputedStyle(element, part).content)) found.push(element.outerHTML.slice(0, 120));
+        }
+    }
+    return found;
+}"""
 RAW = re.compile(r"\$|\\[a-z]+\b|^:::|\{[a-z-]+\}`|\]\(\S+\)|\*\*\w[^*\n]*\*\*", re.MULTILINE)
 
 
@@ -80,6 +91,7 @@ class Visit:
     illegible: dict[tuple[str, int], list[str]] = field(default_factory=dict)
     transferred: int = 0
     words: str = ""
+    boxes: list[str] = field(default_factory=list)
     shift: float = 0.0
 
     def listen(self, page) -> None:
@@ -105,6 +117,7 @@ def visit(browser, server, site):
             seen.shift = page.evaluate(SHIFTED)
             seen.transferred = sum(_transferred(site / url.removeprefix(f"{server}/")) for url in set(seen.requests))
             seen.words = page.evaluate(WORDS)
+            seen.boxes = page.evaluate(BOXES)
             page.evaluate(AXE)
             page.evaluate(DROP_LOOK_ALIKES, ["pre span, dt span", True])
             for width in WIDTHS:
@@ -164,13 +177,88 @@ class TestEveryPage:
     def test_shows_no_markup(self, visit, name):
         assert RAW.findall(visit(name).words) == []
 
+    def test_has_every_letter_that_it_shows(self, visit, name):
+        assert visit(name).boxes == []
+
     def test_is_light(self, visit, name):
         # The solutions are all on one page: their words and code alone are half of it.
-        assert visit(name).transferred <= (145_000 if name.endswith("D_solutions") else 140_000)
+        assert visit(name).transferred <= (150_000 if name.endswith("D_solutions") else 140_000)
         assert len([url for url in visit(name).requests if url.startswith("http")]) <= 20
 
     def test_does_not_jump_while_it_loads(self, visit, name):
         assert visit(name).shift <= 0.05
+
+
+# The letters of each line of running text that is neither its paragraph's last nor holds a formula or code.
+LETTERS = """() => {
+    const lines = [], range = document.createRange();
+    for (const paragraph of document.querySelectorAll("article section > p")) {
+        if (paragraph.querySelector("math, code, a.headerlink")) continue;
+        const texts = document.createTreeWalker(paragraph, NodeFilter.SHOW_TEXT), here = [];
+        for (let node; (node = texts.nextNode());) {
+            for (let at = 0; at < node.length; at += 1) {
+                range.setStart(node, at);
+                range.setEnd(node, at + 1);
+                const {bottom, width} = range.getBoundingClientRect();
+                if (!width) continue;
+                if (Math.abs(here.at(-1)?.bottom - bottom) < 8) here.at(-1).letters += 1;
+                else here.push({bottom, letters: 1});
+            }
+        }
+        lines.push(...here.slice(0, -1).map(({letters}) => letters));
+    }
+    return lines;
+}"""
+
+
+@pytest.mark.parametrize("name", [name for name in chapters() if re.match(r"book/(\d|index|[BDE]_)", name)])
+def test_a_line_of_text_has_65_to_75_letters(browser, server, name):
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"{server}/{name}.html", wait_until="load")
+        page.evaluate("document.fonts.ready")
+        lines = page.evaluate(LETTERS)
+        assert len(lines) >= 15
+        assert 65 <= statistics.median(lines) <= 75
+        assert max(lines) <= 85
+
+
+SHEET = {"width": 658, "height": 979}  # what A4 has between its margins, in pixels
+OPEN = """document.querySelectorAll("article details:not(.hide)").forEach((details) => { details.open = true; })"""
+# What a printer cannot break, in pixels: what its styles keep together, and what scrolls or is a row of boxes on paper.
+IN_ONE_PIECE = """() => [...document.querySelectorAll("article *")].filter((element) => {
+    if (element.closest("svg, math, form, .hide") || !element.offsetHeight) return false;
+    const {breakInside, overflowY, display} = getComputedStyle(element);
+    const inOnePiece = breakInside === "avoid" || overflowY !== "visible" || /flex|grid|inline-/.test(display);
+    return display !== "inline" && inOnePiece;
+}).map((element) => [Math.round(element.getBoundingClientRect().height), element.outerHTML.slice(0, 150)])"""
+LEFT_AT_THE_FOOT = """() => [...document.querySelectorAll("article :is(h1, h2, h3, h4, dt, summary, thead)")]
+    .filter((element) => element.offsetHeight && getComputedStyle(element).breakAfter !== "avoid")
+    .map((element) => element.outerHTML.slice(0, 120))"""
+EMPTY_FRAMES = """() => [...document.querySelectorAll("article :is(div.cell_input, div.highlight, details.withheld)")]
+    .filter((element) => ["Left", "Top"].some((side) => parseFloat(getComputedStyle(element)[`border${side}Width`])))
+    .map((element) => element.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("name", chapters())
+class TestOnPaper:
+    @pytest.fixture
+    def page(self, browser, server, name):
+        with browser.new_context(viewport=SHEET) as context:
+            page = context.new_page()
+            page.goto(f"{server}/{name}.html", wait_until="load")
+            page.emulate_media(media="print")
+            page.evaluate(OPEN)
+            yield page
+
+    def test_no_page_stays_half_empty_for_what_follows(self, page):
+        assert [each for each in page.evaluate(IN_ONE_PIECE) if each[0] > SHEET["height"] / 2] == []
+
+    def test_nothing_that_begins_something_stands_at_the_foot(self, page):
+        assert page.evaluate(LEFT_AT_THE_FOOT) == []
+
+    def test_no_frame_is_left_empty(self, page):
+        assert page.evaluate(EMPTY_FRAMES) == []
 
 
 def test_formulas_do_not_wait_for_their_letters(browser, server):
@@ -189,7 +277,8 @@ def test_the_page_for_what_is_missing_can_be_read_by_everyone(browser, server):
         page.goto(f"{server}/404.html")
         page.evaluate(AXE)
         # axe knows the link to the text by its address, which must name the page here: hosts show it in any folder.
-        assert page.evaluate(VIOLATIONS, {"rules": {"region": {"enabled": False}}}) == []
+        rules = {"region": {"enabled": False}, "target-size": {"enabled": True}}
+        assert page.evaluate(VIOLATIONS, {"rules": rules}) == []
         assert page.evaluate(WIDEST) == []
 
 
