@@ -30,7 +30,7 @@ SIGNS = {
     "log": "log ",
 }
 BRIEF = 100  # letters of a solution: who looks for something looks for where it is explained
-MOST = 1_500  # letters of a section
+MOST = 2_000  # letters of a section
 ROWS = 8  # of a table: its heads and first words say what it is about
 BLOCKS = ("p", "li", "dd", "dt", "tr", "figcaption", "output")
 NOT_TEXT = (

@@ -5,13 +5,13 @@ const PLACES_ADDRESS = new URL("places.js", document.currentScript.src);
 // What learners type, and what the book says. Each side is tried.
 const SAME = [
   ["1x1", "pointwise"], ["mac", "multiply accumulate", "mult add"], ["flop", "floating point operation"],
-  ["parameter", "weight", "params"], ["batchnorm", "batch norm", "bn"], ["int8", "quantize"], ["latency", "time", "speed"],
+  ["parameter", "weight", "params", "model size", "big model", "large model"], ["batchnorm", "batch norm", "bn"], ["int8", "quantize"], ["latency", "time", "speed"],
   ["pretrained", "checkpoint", "someone else weight"], ["fine tune", "finetune", "transfer"], ["cnn", "convolutional network"],
   ["inverted residual", "bottleneck"], ["downsample", "stride"], ["activation function", "activation", "relu"], ["depth wise", "depthwise"],
   ["point wise", "pointwise"], ["alpha", "α", "width multiplier"], ["rho", "ρ", "resolution multiplier"], ["memory access", "byte", "memory"],
   ["kernel", "filter"], ["feature map", "map"], ["accuracy", "per cent right"], ["compress", "prune", "quantize"], ["colab", "open in colab"],
-  ["squeeze excite", "squeeze and excitation"], ["phone", "mobile", "processor"], ["homework", "assignment"], ["grader", "grade"],
-  ["overfit", "test set"], ["knowledge distillation", "distil"], ["answer", "solution"],
+  ["squeeze excite", "squeeze and excitation"], ["phone", "mobile", "processor", "raspberry pi", "microcontroller", "embedded device", "edge device"], ["homework", "assignment"], ["grader", "grade"],
+  ["overfit", "test set"], ["knowledge distillation", "distil"], ["answer", "solution"], ["convolution", "conv"], ["tflite", "tensorflow lite", "litert"], ["slow", "fast", "speed"],
 ];
 const STOP = new Set("a an and are as at be by can do does for from has have how i in into is it its many me mean much my not of on one or so than that the there these this to use using vs versus was what when where which who why will with you your".split(" "));
 
@@ -20,12 +20,13 @@ const stem = (word) => {
   if (word.length < 4 || /\d/.test(word)) return word.replace(/^([a-z]{2,}\d*)s$/, "$1");
   return word
     .replace(/is(ation|e|ed|es|ing|er)(s?)$/, "iz$1$2").replace(/our(s|ed)?$/, "or$1")
+    .replace(/([^e])at(e[sd]?|ing|ions?)$/, (ending, before, rest, at) => (at > 1 ? before : ending))
     .replace(/ies$/, "y").replace(/([^su])s$/, "$1").replace(/(ion)al$/, "$1").replace(/ations?$|ing$|ed$|ers?$/, (ending, at) => (at > 2 ? "" : ending))
     .replace(/e$/, "").replace(/([^aeiou])\1$/, "$1");
 };
 // The words of a text as [stem, start, end].
 const WORD = /[\p{L}\p{N}_]+(?:[.,]\d+)*/gu;
-const read = (text) => [...text.toLowerCase().normalize("NFC").replace(/(\d)\s?×\s?(?=\d)/g, (all, digit) => digit + "x".padEnd(all.length - 1, "x")).matchAll(WORD)]
+const read = (text) => [...text.toLowerCase().normalize("NFC").replace(/(\d)\s?[×x]\s?(?=\d)/g, (all, digit) => digit + "x".padEnd(all.length - 1, "x")).matchAll(WORD)]
   .map(({ 0: word, index }) => [stem(word.replace(/^(\d+)x+(\d+)$/, "$1x$2").replace(/(\d),(?=\d{3})/g, "$1")), index, index + word.length]);
 const stems = (text) => read(text).flatMap(([word]) => (word.includes("_") ? [word, ...word.split("_").filter(Boolean).map(stem)] : [word]));
 
@@ -52,6 +53,39 @@ const count = (words, phrase, unfinished) => {
   }
   return found;
 };
+// How many letters must be added, left out, changed or swapped with the next to make one word of another.
+const distance = (a, b) => {
+  let before, last = [...Array(b.length + 1).keys()];
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      row[j] = Math.min(row[j - 1] + 1, last[j] + 1, last[j - 1] + (a[i - 1] !== b[j - 1]));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(row[j], before[j - 2] + 1);
+    }
+    [before, last] = [last, row];
+  }
+  return last[b.length];
+};
+// The query without the long words that the book neither says nor begins a word with; or with what they nearly are.
+const timesSaid = () => {
+  const times = new Map();
+  for (const { title, text } of PLACES) {
+    for (const word of `${title} ${text}`.toLowerCase().match(WORD) ?? []) times.set(word, (times.get(word) ?? 0) + 1);
+  }
+  return times;
+};
+let said; // how often each word, once one is in doubt
+const mendedWord = (word) => {
+  const [root] = stems(word), plain = word.toLowerCase();
+  if (word.length < 5 || /[\d_]/.test(word) || STOP.has(plain) || SYNONYMS.flat(2).includes(root)) return word;
+  if (PLACES.some(({ set }) => set.has(root))) return word;
+  const words = [...(said ??= timesSaid())], most = word.length < 8 ? 1 : 2;
+  if (words.some(([other]) => other.startsWith(plain))) return word;
+  const near = words.filter(([other]) => other[0] === plain[0] && Math.abs(other.length - plain.length) <= most)
+    .map(([other, times]) => [distance(plain, other), -times, other]).filter(([far]) => far <= most);
+  return near.sort((a, b) => a[0] - b[0] || a[1] - b[1])[0]?.[2] ?? "";
+};
+const mended = (query) => query.replace(WORD, mendedWord).replace(/\s+/g, " ").trim();
 // The query as a list of ideas, each a list of phrases that say it.
 const ideasOf = (query) => {
   const all = stems(query);
@@ -69,7 +103,7 @@ const ideasOf = (query) => {
 };
 const KIND = { glossary: 1.1, API: 0.3 };
 const PAGE = [[/references/, 0.3], [/_solutions/, 0.35], [/_teaching/, 0.5], [/_api/, 0.45], [/genindex|_modules/, 0]];
-const weightOf = (place) => (KIND[place.kind] ?? 1) * (/^(Exercise|Think and write)/.test(place.title) ? 0.5 : 1) * (PAGE.find(([pattern]) => pattern.test(place.address))?.[1] ?? 1);
+const weightOf = (place) => place.anchor === "solutions" ? 1 : (KIND[place.kind] ?? 1) * (/^(Exercise|Think and write)/.test(place.title) ? 0.5 : 1) * (PAGE.find(([pattern]) => pattern.test(place.address))?.[1] ?? 1);
 const find = (query) => {
   const { ideas, kept } = ideasOf(query);
   if (!kept.length) return [];
@@ -134,8 +168,9 @@ const addressOf = (place, query) => {
 
 const [field, status, list] = ["query", "found", "search-results"].map((id) => document.getElementById(id));
 const KINDS = { glossary: "Glossary", API: "API" };
-const show = (query) => {
-  const found = find(query);
+const show = (typed) => {
+  const asked = typed.replace(/\s+/g, " ").trim(), query = mended(asked) || asked, found = find(query);
+  const doubt = query === asked ? "" : `Nothing in the book says “${asked}”. `;
   list.replaceChildren(...found.map((place) => {
     const item = document.createElement("li");
     item.append(Object.assign(document.createElement("a"), { href: addressOf(place, query), textContent: place.title }));
@@ -144,7 +179,7 @@ const show = (query) => {
     item.append(excerpt(place, query));
     return item;
   }));
-  status.textContent = !query.trim() ? "" : found.length ? `${found.length === 20 ? "The best 20" : found.length} ${found.length === 1 ? "place" : "places"} for “${query.trim()}”` : `Nothing in the book says “${query.trim()}”. Try fewer or other words.`;
+  status.textContent = !query ? "" : found.length ? `${doubt}${found.length === 20 ? "The best 20" : found.length} ${found.length === 1 ? "place" : "places"} for “${query}”` : `Nothing in the book says “${query}”. Try fewer or other words.`;
 };
 let loading;
 const search = () => {

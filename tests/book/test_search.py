@@ -45,6 +45,34 @@ QUERIES = {
     "thop": "A_why_counters_disagree",
     "count_cost": "F_api",
     "dropout": "index",
+    "dephtwise seperable convolutions": "03_depthwise_and_pointwise",
+    "convolusion": "01_standard_convolution",
+    "quantisaton": "10_making_it_faster",
+    "seperable filters": "03_depthwise_and_pointwise",
+    "paramaters of a conv layer": "02_what_it_costs",
+    "receptiv field": "01_standard_convolution",
+    "memory bandwith": "09_measuring_time",
+    "mobilnet v3": "12_what_came_next",
+    "squeze and excitation": "12_what_came_next",
+    "knowlege distilation": "01_standard_convolution",
+    "resolusion multiplyer": "07_thinner_and_smaller",
+    "batch normalization at inference": "10_making_it_faster",
+    "what is a feature map": "C_notation",
+    "kernels vs filters": "C_notation",
+    "transfer learning": "11_someone_elses_weights",
+    "how to count macs in pytorch": "02_what_it_costs",
+    "how big is the model": "02_what_it_costs",
+    "3 x 3 kernel": "01_standard_convolution",
+    "dilated convolution": "C_notation",
+    "tflite": "13_onto_a_device",
+    "inference on raspberry pi": "13_onto_a_device",
+    "swish activation": "C_notation",
+    "global average pooling": "06_mobilenet_v1",
+    "padding in tensorflow": "11_someone_elses_weights",
+    "loading keras weights": "11_someone_elses_weights",
+    "confusion matrix": "08_training",
+    "weight decay": "08_training",
+    "solutions": "D_solutions",
 }
 SHOWN = """(query) => {
     const field = document.getElementById("query");
@@ -127,8 +155,34 @@ def test_says_when_there_is_nothing(page):
     assert page.locator("#found").text_content() == ""
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("dephtwise", "depthwise"),  # two letters swapped
+        ("seperable kernels", "separable kernels"),  # another letter
+        ("convoluton", "convolution"),  # one left out
+        ("architeccture", "architecture"),  # one too many
+        ("Resolusion of the  image", "resolution of the image"),
+        ("data augmentation", "data"),  # which the book does not have
+    ],
+)
+def test_reads_a_slip_as_the_word_that_it_nearly_is_and_says_so(page, typed, meant):
+    assert page.evaluate(SHOWN, typed) == page.evaluate(SHOWN, meant)
+    page.evaluate(SHOWN, typed)
+    status = page.locator("#found").text_content()
+    assert status.startswith(f"Nothing in the book says “{' '.join(typed.split())}”. ")
+    assert status.endswith(f" for “{meant}”")
+
+
+def test_leaves_what_the_book_says_and_what_is_still_being_typed_alone(page):
+    for query in (*(query for query in QUERIES if len(query) < 9), "depthw", "quantiz", "nn.Conv2d", "grouped"):
+        page.evaluate(SHOWN, query)
+        status = page.locator("#found").text_content()
+        assert "Nothing" not in status, (query, status)
+
+
 def test_nothing_is_broken_on_a_phone(page):
-    for query in ("depthwise", "conv2d_params", "how many parameters"):
+    for query in ("depthwise", "conv2d_params", "how many parameters", "resolusion multiplyer"):
         page.evaluate(SHOWN, query)
         assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
     assert page.locator("#query").is_visible()
