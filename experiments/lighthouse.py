@@ -22,8 +22,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from urllib.parse import urlsplit
+
+import yaml
 
 SITE = Path(__file__).parent.parent / "_build" / "html"
+CONFIG = Path(__file__).parent.parent / "_config.yml"
 APART = {"_static", "try", "_modules"}
 FAST = ("book/index", "book/03_depthwise_and_pointwise", "book/06_mobilenet_v1", "book/12_what_came_next")
 RUNS = 5
@@ -36,6 +40,11 @@ class Compressing(http.server.SimpleHTTPRequestHandler):
     """Serves the pages as a web host does: text compressed, nothing said."""
 
     protocol_version = "HTTP/1.1"
+    folder = urlsplit(yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["html"]["baseurl"]).path or "/"
+
+    def translate_path(self, path: str) -> str:
+        """The file: pages stand at the root and, as published, in a folder, where the 404 page looks for the rest."""
+        return super().translate_path("/" + path.removeprefix(self.folder).lstrip("/"))
 
     def send_head(self) -> io.BytesIO | None:
         """What a request for a file answers, before its content."""

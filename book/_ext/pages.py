@@ -46,7 +46,7 @@ THEIR_SEARCH = ("sphinx_highlight.js", "searchtools.js", "language_data.js", "se
 THEIR_COPYING = ("clipboard.min.js", "copybutton.js")
 NOT_NEEDED = ("bootstrap.js", "doctools.js", "fontawesome.js", "book.js", *THEIR_SEARCH, *THEIR_COPYING)
 RUBBISH = "#ethical-ad-placement, .pst-async-banner-revealer, #pst-back-to-top, #jb-print-docs-body"
-LONG = 4_000  # elements
+LONG = 6_000  # elements
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:

@@ -132,7 +132,10 @@ def at_root(html: str) -> str:
 
 
 def missed(html: str, site_url: str) -> str:
-    """The page for an address that does not exist, which a host shows in any folder, from the search page's frame."""
+    """The page for an address that does not exist, which a host shows in any folder, from the search page's frame.
+
+    Hosts send it as "not found", which keeps it out of every index; nothing leads to it.
+    """
     page = BeautifulSoup(html, "html.parser")
     article = page.select_one("article")
     article.clear()
@@ -140,7 +143,6 @@ def missed(html: str, site_url: str) -> str:
     page.title.string = page.title.string.replace("Search", "Not found")
     for element in page.select('[src*="search.js"], [rel=canonical], [property^="og:"]'):
         element.decompose()
-    page.head.append(page.new_tag("meta", attrs={"name": "robots", "content": "noindex"}))
     page.head.find("meta", attrs={"name": "description"})["content"] = "There is no page at this address."
     if site_url:
         page.head.insert(0, page.new_tag("base", attrs={"href": urlsplit(site_url).path}))

@@ -81,10 +81,17 @@ def test_the_page_for_what_is_missing_finds_its_files_from_any_folder(page):
     missed = page("404")
     assert missed.base["href"] == urlsplit(SITE_URL).path
     assert missed.select_one("article h1").string == "This page is not here"
-    assert said(missed, "robots") == "noindex"
     assert not missed.select("script[src*=places]")
     assert all(link["href"].startswith("404.html#") for link in missed.select("a[href*='#']"))
     assert len(missed.select("nav.bd-links a")) >= len(chapters()) - 1
+
+
+def test_nothing_leads_to_the_page_for_what_is_missing(page, site):
+    names = [path.relative_to(site).with_suffix("").as_posix() for path in site.glob("*.html")]
+    for name in [*chapters(), *(name for name in names if name != "404")]:
+        assert not page(name).select("[href*='404.html']")
+    assert not (site / "sitemap.xml").exists() or "404" not in (site / "sitemap.xml").read_text(encoding="utf-8")
+    assert not page("404").find("link", rel="canonical")
 
 
 def test_without_an_address_nothing_claims_one(page, tmp_path):
@@ -146,7 +153,7 @@ class TestEachPage:
     def test_lets_a_browser_skip_what_is_out_of_sight_on_long_pages(self, page, site):
         for name in chapters():
             article = page(name).select_one("article")
-            assert ("long" in article["class"]) == (len(article.find_all(True)) > 4_000)
+            assert ("long" in article["class"]) == (len(article.find_all(True)) > 6_000)
         assert "long" in page("book/F_api").select_one("article")["class"]
         styles = (site / "_static" / "book.bundle.css").read_text(encoding="utf-8")
         assert "content-visibility: auto" in styles
