@@ -159,6 +159,11 @@ def test_what_was_once_called_correct_is_not(name):
     assert BY_NAME[name].verdict(answer(name, MISSED[name])).outcome == "wrong"
 
 
+def test_a_call_shows_the_sets_that_it_is_given():
+    verdict = BY_NAME["time_with_chip"].verdict(answer("time_with_chip", "return 0"))
+    assert "supported={'conv'}" in verdict.text
+
+
 # More of the same: the exercise, what is wrong, and the answer.
 MISSED_TOO = [
     ("frozen", "dropout still draws",

@@ -189,6 +189,8 @@ def show(value: Any, depth: int = 0) -> str:
         first = islice(value.items(), 24)
         parts = [f"{show(key, depth + 1)}: {show(part, depth + 1)}" for key, part in first]
         return "{" + ", ".join(parts + ["…"] * (len(value) > 24)) + "}"
+    if type(value) in (set, frozenset) and value and depth < 5:
+        return "{" + ", ".join(sorted(show(part, depth + 1) for part in islice(value, 24))) + "}"
     if dataclasses.is_dataclass(value) and not isinstance(value, type) and depth < 5:
         inner = ", ".join(f"{name}={show(part, depth + 1)}" for name, part in _fields(value).items())
         return f"{type(value).__name__}({inner})"
