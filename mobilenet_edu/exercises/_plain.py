@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from fractions import Fraction
 from typing import Any
@@ -15,13 +16,14 @@ def plain(expected: Any, got: Any) -> Any:
     """``got`` in the types of ``expected`` if that loses nothing, else ``got`` itself.
 
     A whole float stands for an int, an int for a float or a Fraction, a NumPy or torch scalar for a Python one, a list,
-    an array or a tensor for a tuple, and so on. A float stands for no Fraction, and 1 not for True.
+    an array or a tensor for a tuple, and so on. A float stands for no Fraction, and 1 not for True. What holds 32 bits
+    is right if those 32 are.
     """
     kind = type(expected)
     if _of("torch", "Tensor", expected):
         return _tensor(expected, got)
     if kind in SCALARS:
-        return _scalar(kind, got)
+        return expected if kind is float and _right_in_32_bits(expected, got) else _scalar(kind, got)
     if kind in (tuple, list):
         return _sequence(expected, got)
     if kind is dict and isinstance(got, dict) and set(expected) == set(got):
@@ -69,6 +71,15 @@ def _listed(got: Any) -> Any:
         return got
 
 
+def _right_in_32_bits(expected: float, got: Any) -> bool:
+    """Whether it is a single float32 of torch's or NumPy's, as near to what is expected as such a one can be."""
+    is_one = (_is_array(got) and _size(got) == 1) or (_of("numpy", "generic", got))
+    if not is_one or not str(getattr(got, "dtype", "")).endswith("float32"):
+        return False
+    value = _listed(got)
+    return type(value) is float and math.isclose(value, expected, rel_tol=2**-22)
+
+
 def _size(array: Any) -> int:
     return array.numel() if _of("torch", "Tensor", array) else array.size
 
@@ -87,7 +98,7 @@ def _scalar(kind: type, got: Any) -> Any:
 
 
 def _sequence(expected: Any, got: Any) -> Any:
-    value = _listed(got)
+    value = list(got) if _is_array(got) and "float32" in str(got.dtype) and got.ndim == 1 else _listed(got)
     if not (type(value) in (tuple, list, range, *KEYS_AND_VALUES) or _of("torch", "Size", value)) or len(value) > MANY:
         return got
     patterns = [*expected, *[expected[-1] if expected else None] * len(value)]

@@ -7,6 +7,7 @@ import gc
 import inspect
 import io
 import signal
+import sys
 import textwrap
 import threading
 import time
@@ -18,7 +19,9 @@ from typing import Any
 
 PRINTED_AT_MOST = 500  # characters of an answer's own output that are shown
 LOOK_AFTER = 0.05  # seconds from one look at the time to the next
-PATIENCE = 60.0  # seconds by the clock on the wall, for an answer that waits or shares the machine
+PATIENCE = 60.0  # seconds by the clock on the wall, for an answer that waits
+SHARE = 50  # seconds by that clock that a second of work may take, beside other programs
+DEEPEST = 4000  # calls inside of calls: Python's own limit of 1,000 would turn right answers away
 GRACE = 0.2  # seconds in which an answer that is out of time may leave its `with` blocks
 
 
@@ -51,7 +54,7 @@ class _Clock:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.end = time.monotonic() + PATIENCE
+        self.first, self.start = time.thread_time(), time.monotonic()
         self.restart()
 
     def restart(self) -> None:
@@ -65,7 +68,8 @@ class _Clock:
         self.seen = now
         if now - self.began > self.seconds:
             return f"{self.seconds:g} seconds of work"
-        return f"{PATIENCE:g} seconds of waiting" if time.monotonic() > self.end else ""
+        waited = time.monotonic() - self.start - SHARE * (now - self.first)
+        return f"{PATIENCE:g} seconds of waiting" if waited > PATIENCE else ""
 
 
 def _imports(frame: FrameType | None) -> bool:
@@ -90,7 +94,7 @@ def within(seconds: float, run: Callable[[Callable[[], None]], None], printed: C
     """Call ``run`` with a time limit and its output kept; return what it raised, if anything.
 
     ``run`` gets a function that starts the time anew. Time is what the thread works: neither other programs nor the
-    import of a library shorten it. Whoever waits instead of working is stopped after `PATIENCE`. Where there are no
+    import of a library shorten it. Who waits instead of working is stopped after `PATIENCE`. Where there are no
     alarms, as on Windows, in a browser or beside the main thread, there is no limit. What ends the process itself,
     such as ``os._exit`` or a crash in C, is beyond it.
     """
@@ -117,6 +121,8 @@ def within(seconds: float, run: Callable[[Callable[[], None]], None], printed: C
     if alarms:
         clock = _Clock(seconds)
         before = signal.signal(signal.SIGALRM, alarm)
+        depth = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(depth, DEEPEST))
     failure = None
     with redirect_stdout(printed), redirect_stderr(printed):
         if alarms:
@@ -131,6 +137,7 @@ def within(seconds: float, run: Callable[[Callable[[], None]], None], printed: C
     if alarms:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
+        sys.setrecursionlimit(depth)
     return failure
 
 
@@ -141,9 +148,32 @@ MEANINGS = {
     IndexError: "An index points behind the end. Positions count from 0, and rows come before columns.",
     KeyError: "The dictionary has no such key.",
     ZeroDivisionError: "With these arguments you divide by 0.",
-    RecursionError: "A function calls itself and never stops.",
+    RecursionError: "A function calls itself very often. Does it ever stop? If so, a loop does the same.",
     AttributeError: "What stands before the point has no part of that name.",
     ModuleNotFoundError: "There is no such module here.",
+}
+
+
+# The same, for errors whose kind says too little: what their text holds.
+SAYINGS = {
+    "not enough values to unpack": "On the left stand more names than there are values on the right.",
+    "too many values to unpack": "On the left stand fewer names than there are values on the right.",
+    "is not in list": "`index` looks for what that list does not hold. Is it of another list?",
+    "empty sequence": "Here nothing is left to choose from. Ask for that case first, or give `default=`.",
+    "empty iterable": "Here nothing is left to choose from. Ask for that case first, or give `default=`.",
+    "'tuple' and 'int'": "A tuple is no number: take it apart first, as in `height, width = size`.",
+    "'int' and 'tuple'": "A tuple is no number: take it apart first, as in `height, width = size`.",
+    "'list' and 'int'": "A list is no number: take one of its entries, or loop over it.",
+    "'int' and 'list'": "A list is no number: take one of its entries, or loop over it.",
+    "'Cost' and 'int'": "A `Cost` holds several numbers; `.macs` is one of them.",
+    "'int' and 'Cost'": "A `Cost` holds several numbers; `.macs` is one of them.",
+    "object is not subscriptable": "What stands before the `[` is a single thing and has no entries.",
+    "object is not iterable": "What is looped over, or taken apart, is a single thing and has no entries.",
+    "cannot be interpreted as an integer": "A whole number is needed here: `//` and `int(...)` give one.",
+    "indices must be integers": "A position is a whole number: `//` and `int(...)` give one.",
+    "object is not callable": "Round brackets call a function. Is a `*` missing, or is a function's name used twice?",
+    "step must be greater than zero": "A slice of a tensor takes no negative step; `flip(...)` turns it round.",
+    "missing 1 required positional argument": "This call lacks an argument.",
 }
 
 
@@ -154,7 +184,8 @@ def describe(failure: BaseException, answer: Callable[..., Any]) -> str:
     file = getattr(getattr(answer, "__code__", None), "co_filename", None)
     lines = [frame.line for frame in traceback.extract_tb(failure.__traceback__) if frame.filename == file]
     text += f"\n  raised by the line `{lines[-1]}`" if lines and lines[-1] else ""
-    meaning = MEANINGS.get(type(failure), "")
+    sayings = [said for part, said in SAYINGS.items() if part in str(failure)]
+    meaning = MEANINGS.get(type(failure), sayings[0] if sayings else "")
     if "must match the size of tensor" in text:
         meaning = "Two shapes do not fit. They are compared from the last dimension on; `None` in an index adds one."
     if isinstance(failure, TypeError) and "NoneType" in str(failure):
