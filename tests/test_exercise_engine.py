@@ -561,6 +561,156 @@ def test_an_answer_that_waits_is_stopped_too(monkeypatch):
         assert "Timed out after 0.3 seconds of waiting, in call 1 of 22." in " ".join(verdict_of(answer).text.split())
 
 
+def test_a_recursion_that_ends_is_no_mistake():
+    def deep(height, width):
+        return height + deep(height, width - 1) if width else 0
+
+    tall = make(cases=((2, 1700), (5, 5)), seconds=5.0)
+    before = sys.getrecursionlimit()
+    assert verdict_of(deep, tall).outcome == "correct"
+    assert sys.getrecursionlimit() == before
+
+
+def test_a_recursion_too_deep_is_not_said_to_have_no_end():
+    text = " ".join(verdict_of(lambda height, width: sum(again(n) for n in [1]), make(seconds=5.0)).text.split())
+    assert "Does it ever stop? If so, a loop does the same." in text
+
+
+def again(n):
+    return again(n + 1) + 1
+
+
+@pytest.mark.parametrize("kind", [np.float32, torch.tensor], ids=["NumPy", "torch"])
+def test_a_float_of_32_bits_is_right_if_those_are(kind):
+    ratio = make(alternative=lambda height, width: height / width)
+    third = dataclasses.replace(ratio, reference=lambda height, width: height / width)
+    pair = dataclasses.replace(ratio, reference=lambda height, width: (height / width, 1.0))
+    assert third.verdict(lambda height, width: kind(height / width)).outcome == "correct"
+    assert third.verdict(lambda height, width: kind(1.00001 * height / width)).outcome == "wrong"
+    assert third.verdict(lambda height, width: 1.0000001 * height / width).outcome == "wrong"  # a float has 64
+    array = torch.tensor if kind is torch.tensor else lambda values: np.array(values, dtype=np.float32)
+    assert pair.verdict(lambda height, width: array([height / width, 1.0])).outcome == "correct"
+    assert pair.verdict(lambda height, width: array([height / width, 1.001])).outcome == "wrong"
+
+
+def no_return_for_squares(height, width):
+    if height != width:
+        return height * width
+
+
+def none_for_squares(height, width):
+    return None if height == width else height * width
+
+
+def upside_down(height, width):
+    return Fraction(1000) / (height * width)
+
+
+def in_powers_of_two(height, width):
+    side = 1
+    while side < height * width:
+        side = 2 * side
+    return side
+
+
+def in_tens(height, width):
+    return -(-height * width // 10) * 10
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (no_return_for_squares, "Sometimes your function comes to its end without a `return`, and so gives None."),
+        (none_for_squares, "Your function gives None where there is an answer; all else is right."),
+        (upside_down, "Your answer is 1,000 divided by the right one in every case: is a division upside down?"),
+        (in_powers_of_two, "Your answer comes in powers of two, rounded up."),
+        (in_tens, "Your answer comes in steps of 10, rounded up."),
+    ],
+)
+def test_more_of_what_can_be_noticed_about_a_number(answer, said):
+    assert said in " ".join(verdict_of(answer, make(seconds=5.0)).text.split())
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda height, width: (height, width) ** 2, "A tuple is no number: take it apart first"),
+        (lambda height, width: [height, width][height / 2], "A position is a whole number"),
+        (lambda height, width: sum(height for _ in range(width / 1)), "A whole number is needed here"),
+        (lambda height, width: max([]), "Here nothing is left to choose from."),
+        (lambda height, width: [height].index(-width), "`index` looks for what that list does not hold."),
+        (lambda height, width: height(width), "Round brackets call a function."),
+        (lambda height, width: height[0], "has no entries"),
+        (lambda height, width: Cost(macs=1) <= height, "A `Cost` holds several numbers; `.macs` is one of them."),
+    ],
+)
+def test_what_python_says_of_wrong_types_is_explained(answer, said):
+    verdict = verdict_of(answer)
+    assert verdict.outcome == "error"
+    assert verdict.mistake == "what the error says"
+    assert said in verdict.text
+
+
+def test_an_answer_that_works_is_not_said_to_wait(monkeypatch):
+    """Beside sixteen programs a second of work takes far more than one by the clock on the wall."""
+    monkeypatch.setattr(_running, "PATIENCE", 0.0)
+    monkeypatch.setattr(_running, "SHARE", 10**9)
+
+    def works_slowly(height, width):
+        works(0.12 if (height, width) == (2, 3) else 0.0)
+        return height * width
+
+    assert verdict_of(works_slowly).outcome == "correct"
+
+
+BUSY = "print(flush=True)\nfrom time import monotonic\nend = monotonic() + 600\nwhile monotonic() < end: pass"
+
+
+@pytest.fixture
+def sixteen_busy_programs():
+    """Sixteen programs that do nothing but work, while a test runs."""
+    programs = [subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE) for _ in range(16)]
+    try:
+        for program in programs:
+            program.stdout.readline()
+        yield
+    finally:
+        for program in programs:
+            program.kill()
+        for program in programs:
+            program.communicate()
+
+
+@pytest.mark.slow
+def test_right_answers_pass_beside_sixteen_busy_programs(sixteen_busy_programs):
+    def in_many_rounds(height, width):
+        works(0.1 if (height, width) == (2, 3) else 0.004)
+        return height * width
+
+    assert verdict_of(in_many_rounds).outcome == "correct"
+    slow = ("conv2d_macs", "network_saving", "separable_layer", "idle_layers", "largest_side", "largest_resolution")
+    by_name = {each.name: each for chapter in exercises.chapters().values() for each in exercises.exercises_of(chapter)}
+    for name in slow:
+        verdict = by_name[name].verdict(by_name[name].reference)
+        assert verdict.outcome == "correct", (name, verdict.text)
+    cost = by_name["network_saving"].verdict(_saving_counted_on_networks)
+    assert cost.outcome == "correct", cost.text
+
+
+def _saving_counted_on_networks(layers):
+    """A right answer that builds every layer and counts it: the first call imports and warms up a counter."""
+    from mobilenet_edu.counting import count_cost
+
+    before = after = 0
+    for m, n, k, size, stride in layers:
+        dense = nn.Conv2d(m, n, k, stride, k // 2, bias=False)
+        pair = nn.Sequential(nn.Conv2d(m, m, k, stride, k // 2, groups=m, bias=False), nn.Conv2d(m, n, 1, bias=False))
+        costs = [count_cost(each, (m, size, size)).macs for each in (dense, pair)]
+        before += costs[0]
+        after += min(costs)
+    return Fraction(before, after)
+
+
 def test_time_in_which_others_work_is_not_the_answers_own():
     def shares_the_machine(height, width):
         time.sleep(0.05)  # 1.1 seconds in all, where 0.2 are allowed

@@ -108,6 +108,63 @@ def test_no_constant_is_the_square_of_one_that_is_no_whole_number():
     assert "0.9216" not in verdict.text
 
 
+# One misunderstanding, at two places that are alike: the exercise, the answer, and what is quoted of it.
+TWICE = [
+    ("thinned_layer_macs", "m = int(in_channels / width_multiplier)\nn = int(out_channels / width_multiplier)\n"
+     "return (9 * m + m * n) * map_size ** 2", "`m = int(in_channels / width_multiplier)`, and with `n = "
+     "int(out_channels * width_multiplier)` in place of `n = int(out_channels / width_multiplier)`,"),
+    ("conv2d_macs", "kh, kw = kernel_size\nh = (input_size[0] + 2 * padding - kh) / stride + 1\n"
+     "w = (input_size[1] + 2 * padding - kw) / stride + 1\n"
+     "return kh * kw * in_channels // groups * out_channels * w * h",
+     ", and with `w = int((input_size[1] + 2 * padding - kw) / stride + 1)` in place of `w = "),
+    ("network_saving", "before = after = 0\nfor m, n, k, s, st in layers:\n    p = ((s - 1) // st + 1) ** 2\n"
+     "    before += k * m * n * p\n    after += min(k * m * n * p, (k * k * m + m * n) * p)\n"
+     "return Fraction(before, after)", "With `k ** 2 * m * n * p` in place of `k * m * n * p` at 2 places,"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "body", "quoted"), TWICE, ids=[each[0] for each in TWICE])
+def test_a_slip_made_twice_is_told_with_both_places(name, body, quoted):
+    text = " ".join(BY_NAME[name].verdict(answer(name, body)).text.split())
+    assert quoted in text
+    assert ", your function is right in every case" in text
+
+
+def test_no_change_makes_a_list_too_long_for_the_memory():
+    """A list times a number of MACs would be one of billions of entries."""
+    layers = answer("network_saving", "return Fraction(sum(m * n for m, n, *_ in layers), 3 * 10 ** 9)")
+    product = answer("heaviest_and_busiest", "n = 10 ** 12\nreturn len(layers) * n, n")
+    tried = []
+
+    def right(changed):
+        for case in BY_NAME["heaviest_and_busiest"].all_cases()[:2]:
+            tried.append(changed(*case))
+        return False
+
+    for wrong in (layers, product):
+        for arguments in ([], ["layers"]):
+            assert mended_in_one_place(wrong, arguments, [], right) is None
+    assert tried
+    for left, right in [([0], 10**12), ("ab", 10**12), ((1, 2), 10**12)]:
+        with pytest.raises(_mending.TooLong):
+            left * _mending._factor(right)
+        with pytest.raises(_mending.TooLong):
+            right * _mending._factor(left)
+    assert 3 * _mending._factor(10**12) == 3 * 10**12 == 10**12 * _mending._factor(3)
+    assert [1] * _mending._factor(2) == 2 * _mending._factor([1]) == [1, 1]
+
+
+def test_an_argument_that_is_a_list_is_no_factor():
+    """The answer is about a list of layers; changes that multiply by it cost seconds, and help nobody."""
+    begun = time.thread_time()
+    body = "w = [a * b * k * k for a, b, k, s in layers]\nm = [a + b * s * s for a, b, k, s in layers]\n"
+    verdict = BY_NAME["heaviest_and_busiest"].verdict(
+        answer("heaviest_and_busiest", f"{body}return w.index(max(w)), m.index(max(m))")
+    )
+    assert verdict.outcome == "wrong"
+    assert time.thread_time() - begun < 20
+
+
 def test_the_answers_of_a_solution_with_one_change_are_recognised_in_any_code():
     body = (
         "rows = [(name, max(0, int(((memory - 12 * p) - (memory - 12 * p) % (8 * k)) / (8 * k)))) "

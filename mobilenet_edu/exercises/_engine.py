@@ -307,7 +307,7 @@ class Exercise:
             return all(self._passes(other, trial) for trial in ordered)
 
         slip = mended(answer, names, right)
-        return slip or mended_in_one_place(answer, names, _words(trials), right, self.reference)
+        return slip or mended_in_one_place(answer, _numbers(names, trials), _words(trials), right, self.reference)
 
     def _as_a_changed_solution(self, trials: list[_Trial], failing: _Trial) -> Slip | None:
         """One change with which the solution gives what the answer gave; the case that failed is tried first."""
@@ -317,7 +317,7 @@ class Exercise:
         def alike(other: Callable[..., Any]) -> bool:
             return all(same(self._observed(other, trial), trial.got) for trial in ordered)
 
-        return changed_solution(self.reference, names, _words(trials), alike)
+        return changed_solution(self.reference, _numbers(names, trials), _words(trials), alike)
 
     def _passes(self, answer: Callable[..., Any], known: _Trial) -> bool:
         """Whether an answer is right in one case; False if it fails."""
@@ -417,6 +417,15 @@ def _names(code: Any, function: Any, seen: frozenset[str] = frozenset()) -> set[
         if inspect.isfunction(other) and other.__module__ == function.__module__:
             names |= _names(other.__code__, other, seen | names)
     return names
+
+
+def _numbers(names: list[str], trials: list[_Trial]) -> list[str]:
+    """The arguments that may be a factor or a term: in no case a list or a text."""
+    columns = zip(*(each.case for each in trials), strict=True)
+    several = (list, tuple, dict, str)
+    return [
+        name for name, values in zip(names, columns, strict=True) if not any(isinstance(v, several) for v in values)
+    ]
 
 
 def _words(trials: list[_Trial]) -> list[str]:

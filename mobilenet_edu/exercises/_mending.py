@@ -3,7 +3,8 @@
 Each kind of change is a slip that people make: the border of a range, a missing square, `/` for `//`, one name for
 another. None of them knows an exercise. If one change makes an answer right in every case, then that is the slip; if
 two do, the likelier one is told, as a change that would help, which is true of it. A change is likelier if nothing
-has to be thought of for it (what is too much is left out), and if the solution has what it brings.
+has to be thought of for it (what is too much is left out), and if the solution has what it brings. Who misunderstands
+height does so with width too: last, one change is made at several places that are alike.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
+import itertools
 import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 SECONDS = 2.0  # of work for all changes of one answer
-ONE = 0.3  # and for one of them
+ONE = 0.3  # and for one of them, in one case
 clock = getattr(time, "thread_time", time.monotonic)  # a browser has no time of a thread
 LONGEST = 64  # characters of code that a sentence quotes
 WITH_ITS_PLACE = 100  # and for a single name or number, so that its place is seen
 LARGEST_POWER = 10_000
 LONGEST_RANGE = 10**7
+MOST_PLACES = 4  # that one misunderstanding is sought at
 
 Function = Callable[..., Any]
 
@@ -37,7 +40,8 @@ class Slip(NamedTuple):
 class Change(NamedTuple):
     """A part of an answer's code, what stands in its place in the mended one, and what kind of slip that is.
 
-    ``lines`` are those that move: one before another, or one out of a loop.
+    ``lines`` are those that move: one before another, one out of a loop, or one into a loop before another. ``more``
+    are the same change at other places, to be made with it.
     """
 
     kind: str
@@ -45,6 +49,7 @@ class Change(NamedTuple):
     part: ast.AST
     other: ast.AST
     lines: tuple[ast.stmt, ...] = ()
+    more: tuple[Change, ...] = ()
 
 
 class TooLong(BaseException):
@@ -75,16 +80,17 @@ def mended_in_one_place(
 ) -> Slip | None:
     """The change that makes an answer right in every case; None if none does.
 
-    ``arguments`` are the exercise's; ``words`` are texts that right answers hold; a change that brings what neither the
-    answer nor the ``solution`` has is tried last.
+    ``arguments`` are those of the exercise that are numbers; ``words`` are texts that right answers hold; a change that
+    brings what neither the answer nor the ``solution`` has is tried last.
     """
     tree = None if getattr(answer, "__closure__", None) else _head_of(answer)
     if tree is None:
         return None
     known = _atoms(tree) | _atoms(tree_of(solution) if solution else None)
-    for change, old, new in _that_hold(answer, tree, _changes(tree.body[0], arguments, words), right, known):
+    for change in _that_hold(answer, tree, _changes(tree.body[0], arguments, words), right, known):
         said = "" if change.said.endswith("does not fit here.") else f"{change.said} "  # something else may not fit
-        way = _way(change, old, new, "in place of")
+        way = _way(tree, change, "in place of")
+        way += "," if change.more else ""
         return Slip(change.kind, f"{said}{way[0].upper()}{way[1:]} your function is right in every case.")
     return None
 
@@ -97,8 +103,8 @@ def changed_solution(
     if tree is None:
         return None
     changes = [*_left_out(tree.body[0]), *_changes(tree.body[0], arguments, words)]
-    for change, old, new in _that_hold(solution, tree, changes, alike, _atoms(tree)):
-        sentence = f"Your answers are those of the solution {_way(change, old, new, 'where it has')}."
+    for change in _that_hold(solution, tree, changes, alike, _atoms(tree)):
+        sentence = f"Your answers are those of the solution {_way(tree, change, 'where it has')}."
         return Slip(f"as {change.kind}", sentence)
     return None
 
@@ -112,14 +118,20 @@ def _head_of(function: Function) -> ast.Module | None:
     return tree
 
 
-def _way(change: Change, old: str, new: str, instead: str) -> str:
+def _way(tree: ast.Module, change: Change, instead: str) -> str:
     """How to get from the code before to the code after."""
     if len(change.lines) == 2:
         first, second = (ast.unparse(line).splitlines()[0] for line in change.lines)
         return f"with `{first}` before `{second}`"
+    if len(change.lines) == 3:
+        return f"with `{ast.unparse(change.lines[0])}` at the start of each round of the loop"
     if change.lines:
         return f"with `{ast.unparse(change.lines[0])}` behind the loop"
-    return f"with `{new}` {instead} `{old}`" if new else f"without `{old}`"
+    quoted = [_quoted(tree, each) for each in (change, *change.more)]
+    ways = [f"with `{new}` {instead} `{old}`" if new else f"without `{old}`" for old, new in quoted]
+    if len(set(ways)) == 1:
+        return ways[0] + (f" at {len(ways)} places" if change.more else "")
+    return ", and ".join(ways)
 
 
 def _that_hold(
@@ -128,42 +140,90 @@ def _that_hold(
     changes: Iterable[Change],
     holds: Callable[[Function], bool],
     known: set[Any],
-) -> Iterator[tuple[Change, str, str]]:
-    """The first change of a function that ``holds`` accepts, with the code before and after."""
+) -> Iterator[Change]:
+    """The first change of a function that ``holds`` accepts."""
     places = _places(tree)
     made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not _loaded(node)}
+    changes = list(changes)
+    changes = [*changes, *_at_several_places(changes)]
     changes = sorted(changes, key=lambda change: _likelier(change, places, known, made))
     _watch(tree)
     places, end = _places(tree), clock() + SECONDS
     for change in changes:
         if clock() > end:
             return
-        node, field, i = places[id(change.part)]
         if isinstance(change.other, (ast.For, ast.While)):
             change.other.body = [_look(), *change.other.body]
+        for each in (change, *change.more):
+            _watch_product(each.other)
+        made_at = [(places[id(each.part)], each) for each in (change, *change.more)]
         try:
-            _put(node, field, i, _guarded(change.other))
-            changed = compiled(function, tree, **_watchers())
-            _put(node, field, i, change.part)
+            try:
+                for place, each in made_at:
+                    _put(*place, each.other)
+                restart, watchers = _watchers()
+                changed = _each_in_time(compiled(function, tree, **watchers), restart)
+            finally:
+                for place, each in made_at:
+                    _put(*place, each.part)
             if holds(changed):
-                for each in (tree, change.other):
+                for each in (tree, *(each.other for _, each in made_at)):
                     _unwatch(each)
-                yield change, *_quoted(tree, change)
+                yield change
                 return
         except (Exception, TooLong):  # it does not compile, or never ends
-            _put(node, field, i, change.part)
+            continue
+
+
+def _at_several_places(changes: Sequence[Change]) -> Iterator[Change]:
+    """The same change where parts look alike: all of them together, and each two of them."""
+    alike: dict[Any, list[Change]] = {}
+    for change in changes:
+        if not change.lines:
+            alike.setdefault((change.kind, change.said, _pattern(change.part), _step(change)), []).append(change)
+    for group in alike.values():
+        if 2 <= len(group) <= MOST_PLACES:
+            together = [tuple(group)] if len(group) > 2 else []
+            for first, *more in [*together, *itertools.combinations(group, 2)]:
+                if not any(_holds(a.part, b.part) for a, b in itertools.permutations((first, *more), 2)):
+                    yield first._replace(more=tuple(more))
+
+
+def _holds(whole: ast.AST, part: ast.AST) -> bool:
+    return any(node is part for node in ast.walk(whole))
+
+
+def _pattern(part: ast.AST) -> str:
+    """A single name or number as it is; of anything longer what remains if names and numbers are left open."""
+    if isinstance(part, (ast.Name, ast.Constant)):
+        return ast.unparse(part)
+    part = copy.deepcopy(part)
+    for node in ast.walk(part):
+        if isinstance(node, ast.Name):
+            node.id = "_"
+        elif isinstance(node, ast.Constant):
+            node.value = 0
+    return ast.dump(part)
+
+
+def _step(change: Change) -> str:
+    """What a change makes of a part, whatever the part is."""
+    pieces = [change.part, *ast.iter_child_nodes(change.part)]
+    known = {id(piece): ast.Name(f"piece {i}", ast.Load()) for i, piece in enumerate(pieces)}
+    return ast.dump(copy.deepcopy(change.other, known))
 
 
 def _likelier(change: Change, places: dict[int, Any], known: set[Any], made: set[str]) -> tuple[Any, ...]:
     """The likelier changes first.
 
-    What is known before what is not, then by the kinds' order; of one kind a change of a term before one of a name that
-    stands in many, of what is given before what was ``made`` of it, what lacks as a factor before what lacks below the
-    line, and another number before a longer sum.
+    One place before several. What is known before what is not, then by the kinds' order; of one kind a change of a term
+    before one of a name that stands in many, of what is given before what was ``made`` of it, what lacks as a factor
+    before what lacks below the line, and another number before a longer sum.
     """
     part, other = change.part, change.other
     longer = isinstance(other, ast.BinOp) and other.left is part
     return (
+        len(change.more),
         not _atoms(other) <= known | _FAMILIAR,
         KINDS.index(change.kind),
         longer and isinstance(places[id(part)][0], ast.Assign),
@@ -208,7 +268,7 @@ def _look() -> ast.stmt:
 
 
 def _watch(tree: ast.AST) -> None:
-    """Let loops look at the time, powers and the widths of a text at their size: a change may let them grow."""
+    """Let loops look at the time, powers and widths of a text at their size, products at lists: they may well grow."""
     for node in list(ast.walk(tree)):
         if isinstance(node, (ast.For, ast.While)):
             node.body.insert(0, _look())
@@ -219,6 +279,7 @@ def _watch(tree: ast.AST) -> None:
         if isinstance(node, ast.FormattedValue):
             for width in _widths(node):
                 width.value = ast.Call(ast.Name("_small", ast.Load()), [width.value], [])
+        _watch_product(node)
 
 
 def _widths(node: ast.FormattedValue) -> list[ast.FormattedValue]:
@@ -227,11 +288,12 @@ def _widths(node: ast.FormattedValue) -> list[ast.FormattedValue]:
     return [part for part in parts if isinstance(part, ast.FormattedValue)]
 
 
-def _guarded(other: ast.AST) -> ast.AST:
-    """A product as a call that looks at what is multiplied: a text, taken some billions of times, fills the memory."""
-    if isinstance(other, ast.BinOp) and isinstance(other.op, ast.Mult):
-        return ast.Call(ast.Name("_times", ast.Load()), [other.left, other.right], [])
-    return other
+def _watch_product(node: ast.AST) -> None:
+    field = "value" if isinstance(node, ast.AugAssign) else "right"
+    if isinstance(node, (ast.BinOp, ast.AugAssign)) and isinstance(node.op, ast.Mult):
+        factor = getattr(node, field)
+        if not _is_call(factor, "_factor"):
+            setattr(node, field, ast.Call(ast.Name("_factor", ast.Load()), [factor], []))
 
 
 def _unwatch(tree: ast.AST) -> None:
@@ -245,15 +307,30 @@ def _unwatch(tree: ast.AST) -> None:
         if isinstance(node, ast.FormattedValue):
             for width in _widths(node):
                 width.value = width.value.args[0] if _is_call(width.value, "_small") else width.value
+        for field in ("value", "right"):
+            if _is_call(getattr(node, field, None), "_factor"):
+                setattr(node, field, getattr(node, field).args[0])
 
 
 def _is_call(node: ast.AST | None, name: str) -> bool:
     return isinstance(node, ast.Call) and _name(node.func) == name
 
 
-def _watchers() -> dict[str, Function]:
-    """What a changed answer calls in its loops and powers, and instead of `range`."""
+def _each_in_time(changed: Function, restart: Function) -> Function:
+    def call(*case: Any) -> Any:
+        restart()
+        return changed(*case)
+
+    return call
+
+
+def _watchers() -> tuple[Function, dict[str, Function]]:
+    """What starts the time anew, and what a changed answer calls in its loops and powers, and instead of `range`."""
     end = None
+
+    def restart() -> None:
+        nonlocal end
+        end = None
 
     def look() -> bool:
         nonlocal end
@@ -267,18 +344,43 @@ def _watchers() -> dict[str, Function]:
             raise TooLong
         return exponent
 
-    def times(left: Any, right: Any) -> Any:
-        if any(isinstance(each, (str, list, tuple)) for each in (left, right)):
-            small(left), small(right)
-        return left * right
-
     def short(*limits: Any) -> range:
         numbers = range(*limits)
         if len(numbers) > LONGEST_RANGE:
             raise TooLong
         return numbers
 
-    return {"_look": look, "_small": small, "_times": times, "range": short}
+    return restart, {"_look": look, "_small": small, "_factor": _factor, "range": short}
+
+
+class _Large(int):
+    """A number so large that no list may be made so many times as long."""
+
+    def __mul__(self, other: Any) -> Any:
+        if isinstance(other, (list, tuple, str)):
+            raise TooLong
+        return int(self) * other
+
+    __rmul__ = __mul__
+
+
+def _factor(value: Any) -> Any:
+    """The right side of a product; of a list times a large number nothing comes that is an answer."""
+    if isinstance(value, (list, tuple, str)):
+        return _Listed(value)
+    return _Large(value) if type(value) is int and abs(value) > LARGEST_POWER else value
+
+
+class _Listed:
+    """A list on the right of a product."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __rmul__(self, other: Any) -> Any:
+        if isinstance(other, int) and other > LARGEST_POWER:
+            raise TooLong
+        return other * self.value
 
 
 def _changed(tree: ast.AST, change: Change) -> ast.AST:
@@ -392,7 +494,9 @@ def _changes(function: ast.FunctionDef, arguments: Sequence[str], words: Sequenc
     names, parents = _names(function), _parents(function)
     aside = _digits(function)
     used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
-    unread = [name for name in names[: len(function.args.args)] if name not in used]
+    own = names[: len(function.args.args)]
+    unread = [name for name in own if name not in used]
+    lists = set(own) - set(arguments)
     for node in ast.walk(function):
         if id(node) in aside:
             continue
@@ -407,8 +511,9 @@ def _changes(function: ast.FunctionDef, arguments: Sequence[str], words: Sequenc
         elif isinstance(node, ast.Constant):
             yield from _of_constant(node, words, parents.get(id(node)))
             if type(node.value) in (int, float):
-                for name in unread:
-                    yield Change("another name", f"`{name}` is never used.", node, ast.Name(name, ast.Load()))
+                for name in arguments:
+                    said = f"`{name}` is never used." if name in unread else f"`{node.value}` does not fit here."
+                    yield Change("another name", said, node, ast.Name(name, ast.Load()))
         elif isinstance(node, (ast.IfExp, ast.If, ast.comprehension)):
             yield from _of_condition(node)
         elif isinstance(node, ast.Attribute):
@@ -418,8 +523,9 @@ def _changes(function: ast.FunctionDef, arguments: Sequence[str], words: Sequenc
         elif isinstance(node, (ast.Tuple, ast.List)) and 2 <= len(node.elts) <= 4 and _loaded(node):
             yield from _of_parts(node)
         elif isinstance(node, ast.Name) and _loaded(node):
+            multiplied = isinstance(parents.get(id(node)), (ast.BinOp, ast.AugAssign))
             for name in names:
-                if name != node.id and node.id in names:
+                if name != node.id and node.id in names and not (multiplied and name in lists):
                     said = f"`{node.id}` does not fit here."
                     yield Change("another name", said, node, ast.Name(name, ast.Load()))
         elif isinstance(node, ast.For) or (isinstance(node, ast.Assign) and len(node.targets) == 1):
@@ -456,7 +562,7 @@ def _digits(function: ast.FunctionDef) -> set[int]:
 
 
 def _left_out(function: ast.FunctionDef) -> Iterator[Change]:
-    """A solution without one of its steps: what is worked out is 0 or 1 instead."""
+    """A solution without one of its steps: what is worked out is 0 or 1 instead, or anew in each round of a loop."""
     for node in ast.walk(function):
         if isinstance(node, ast.Assign) and isinstance(node.value, (ast.BinOp, ast.Call, ast.IfExp, ast.Name)):
             for value in (0, 1):
@@ -465,6 +571,13 @@ def _left_out(function: ast.FunctionDef) -> Iterator[Change]:
             for line in node.body:
                 if isinstance(line, ast.Assign):
                     yield Change("left out", "", line, ast.Pass())
+    for i, line in enumerate(function.body):
+        for loop in function.body[i + 1 :]:
+            if isinstance(loop, (ast.For, ast.While)) and isinstance(line, ast.Assign):
+                body = [_with(each, body=[line, *each.body]) if each is loop else each for each in function.body]
+                block = [*body[:i], *body[i + 1 :]]
+                inside = line, loop, loop.body[0]
+                yield Change("begun anew in each round", "", function, _with(function, body=block), inside)
 
 
 def _loaded(node: Any) -> bool:
@@ -698,6 +811,10 @@ def _of_subscript(node: ast.Subscript) -> Iterator[Change]:
 
 
 def _of_parts(node: Any) -> Iterator[Change]:
+    if all(isinstance(part, ast.Constant) for part in node.elts):
+        for i in range(len(node.elts)):
+            rest = _with(node, elts=[*node.elts[:i], *node.elts[i + 1 :]])
+            yield Change("a step too many", "There is one entry too many.", node, rest)
     for i in range(len(node.elts)):
         for j in range(i):
             elts = list(node.elts)
@@ -741,7 +858,7 @@ def _of_value(value: ast.AST, arguments: Sequence[str]) -> Iterator[Change]:
     for by in (1, -1):
         yield Change("off by one", _BY_ONE, value, _plus(value, by))
     for step in ("int", "round", "math.ceil"):
-        yield Change("rounding", "A rounding is missing.", value, _call(step, value))
+        yield Change("rounding", f"One step is missing: `{step}`.", value, _call(step, value))
     yield Change("a step is missing", "One step is missing: `abs`.", value, _call("abs", value))
     zero = _call("max", ast.Constant(0), value)
     yield Change("a step is missing", "It must not fall below 0.", value, zero)

@@ -7,6 +7,7 @@ sentence only says what the cases show.
 from __future__ import annotations
 
 import ast
+import copy
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,9 @@ from mobilenet_edu.exercises._plain import plain
 from mobilenet_edu.exercises._values import same, show
 
 IN_PLACE = ("sort", "append", "extend", "insert", "reverse", "shuffle")
+ONLY_NONE_IS_WRONG = (
+    "Your function gives None where there is an answer; all else is right. Look at the condition for None."
+)
 ORDINALS = ("first", "second", "third", "fourth")
 
 
@@ -130,17 +134,38 @@ def noticed(
     compare: bool,
 ) -> Slip | None:
     """What the cases show, the most telling first, or None. ``compare`` if no more than one answer is right."""
+    wrong = [each for each in tries if not each.right]
     for name, look in LOOKS.items() if compare else ():
-        if sentence := look(tries):
+        sentence = look(tries)
+        if sentence and not (sentence == ONLY_NONE_IS_WRONG and _falls_through(answer, wrong)):
             return Slip(name, sentence)
     if compare and (sentence := _half_right(tries)):
         found = _of_the_wrong_part(tries)
         return Slip("a part" if found else None, f"{sentence} {found}".strip())
     never = " and ".join(f"`{name}`" for name in unread(answer, names))
     sentence = _shared(tries, covers)
+    if not never and _falls_through(answer, wrong):
+        said = "Sometimes your function comes to its end without a `return`, and so gives None."
+        return Slip("a path without return", f"{said} {sentence}".strip())
     if never:
         return Slip("an argument unread", f"Your function never looks at {never}. {sentence}".strip())
     return Slip(None, sentence) if sentence else None
+
+
+def _falls_through(answer: Callable[..., Any], wrong: list[Try]) -> bool:
+    """Whether a wrong answer is None each time because no `return` was reached; proved by one more line at its end."""
+    tree, mark = tree_of(answer), object()
+    if tree is None or not isinstance(tree.body[0], ast.FunctionDef) or getattr(answer, "__closure__", None):
+        return False
+    if not wrong or any(each.got is not None for each in wrong):
+        return False
+    tree.body[0].decorator_list = []
+    tree.body[0].body.append(ast.Return(ast.Name("_mark", ast.Load())))
+    try:
+        longer = compiled(answer, tree, _mark=mark)
+        return all(longer(*copy.deepcopy(each.case)) is mark for each in wrong)
+    except Exception:
+        return False
 
 
 def _all(tries: list[Try], holds: Callable[[Any, Any], bool]) -> bool:
@@ -202,12 +227,14 @@ def _half_right(tries: list[Try]) -> str:
     right = [i for i in range(count) if _all(tries, lambda expected, got, i=i: _equal(expected[i], got[i]))]
     if not right:
         return ""
-    wrong = [ORDINALS[i] for i in range(count) if i not in right]
-    well = " and ".join(ORDINALS[i] for i in right)
-    return (
-        f"The {well} part of your answer {'is' if len(right) == 1 else 'are'} right in every case; look at the "
-        f"{' and the '.join(wrong)}."
-    )
+    wrong = _listed([ORDINALS[i] for i in range(count) if i not in right])
+    well = _listed([ORDINALS[i] for i in right])
+    parts = "part of your answer is" if len(right) == 1 else "parts of your answer are"
+    return f"The {well} {parts} right in every case; look at the {wrong}."
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _of_the_wrong_part(tries: list[Try]) -> str:
@@ -260,6 +287,12 @@ def _numbers(tries: list[Try]) -> str:
     off = [b - a for a, b in pairs]
     if all(math.isclose(each, off[0], rel_tol=1e-9, abs_tol=1e-12) for each in off):
         return f"Your answer is {show(abs(off[0]))} too {'large' if off[0] > 0 else 'small'} in every case."
+    if all(a and b for a, b in pairs):
+        product = pairs[0][0] * pairs[0][1]
+        if all(math.isclose(a * b, product, rel_tol=1e-9) for a, b in pairs):
+            return (
+                f"Your answer is {_short(product)} divided by the right one in every case: is a division upside down?"
+            )
     factors = [Fraction(b) / Fraction(a) for a, b in pairs if a]
     if any(not a and b for a, b in pairs) or not factors[0]:
         return ""
@@ -270,6 +303,10 @@ def _numbers(tries: list[Try]) -> str:
     factor = factors[0] if abs(factors[0]) > 1 else 1 / factors[0]
     times = f"{float(factor):.4g}"
     return f"Your answer is {times} times too {'large' if abs(factors[0]) > 1 else 'small'} in every case."
+
+
+def _short(number: float | Fraction) -> str:
+    return f"{int(number):,}" if number == int(number) and number < 1e15 else f"{float(number):.4g}"
 
 
 def _tensors(tries: list[Try]) -> str:
@@ -297,7 +334,7 @@ def _limits(tries: list[Try]) -> str:
     got = [each.got for each in tries]
     if all(each.right or (each.got is None and each.expected == 0) for each in tries):
         return "Where there is nothing your function returns None. The task asks for 0."
-    if sentence := _ends(tries):
+    if sentence := _ends(tries) or _of_none(tries):
         return sentence
     if not all(type(each.expected) in (int, float) and type(each.got) in (int, float) for each in tries):
         return ""
@@ -312,8 +349,25 @@ def _limits(tries: list[Try]) -> str:
         for step in (64, 32, 16, 10, 8, 4, 2):
             if _all(tries, lambda expected, got, step=step: got == expected // step * step):
                 return f"Your answer comes in steps of {step}. What lies between counts as well."
+            if _all(tries, lambda expected, got, step=step: got == -(-expected // step) * step):
+                return f"Your answer comes in steps of {step}, rounded up. What lies between counts as well."
     if _all(tries, lambda expected, got: math.isclose(got, expected**2, rel_tol=1e-9)):
         return "Your answer is the square of the right one in every case."
+    return ""
+
+
+def _of_none(tries: list[Try]) -> str:
+    """Of a number, or None: whether it is a power of two, or only wrong in that there is one, or none."""
+    powers = [each for each in tries if type(each.expected) is int and each.expected > 0]
+    if len(powers) >= 3 and all(each.got == 1 << (each.expected - 1).bit_length() for each in powers):
+        return "Your answer comes in powers of two, rounded up. What lies between counts as well."
+    wrong, right = [each for each in tries if not each.right], [each.expected for each in tries if each.right]
+    if len({show(each) for each in right}) < 3:
+        return ""
+    if all(each.got is None for each in wrong):
+        return ONLY_NONE_IS_WRONG
+    if all(each.expected is None for each in wrong):
+        return "Where None is asked for your function gives something; all else is right. When is there no answer?"
     return ""
 
 
@@ -402,7 +456,7 @@ LOOKS = {
 
 
 # With these nothing has to be mended: they say what is wrong better than a change of the code could.
-TELLS_ENOUGH = ("the whole cost", "text", "limits", "rounded", "texts", "layers")
+TELLS_ENOUGH = ("the whole cost", "text", "limits", "rounded", "texts", "layers", "a path without return")
 
 
 def unread(function: Callable[..., Any], names: Sequence[str]) -> list[str]:
