@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 from random import Random
 
 from mobilenet_edu.cost import conv_output_size
@@ -611,6 +612,16 @@ def _product(layers):
     return field
 
 
+def _with_steps(layers):
+    """Each kernel with the product of all strides before it."""
+    return [(kernel, prod(stride for _, stride in layers[:i])) for i, (kernel, _) in enumerate(layers)]
+
+
+def _with_sums(layers):
+    """Each kernel with the sum of all strides before it, of the first with 1."""
+    return [(kernel, sum(stride for _, stride in layers[:i]) or 1) for i, (kernel, _) in enumerate(layers)]
+
+
 def _last_stride_only(layers):
     field = 1
     for i, (kernel, _) in enumerate(layers):
@@ -686,6 +697,17 @@ edges of the map.""",
             "only the last stride",
             "You used only the stride just before. Strides multiply: two strides of 2 make a step of 4 pixels.",
             _last_stride_only,
+        ),
+        Mistake(
+            "half of each kernel",
+            "You counted half of each kernel. A kernel widens the field on both sides of its middle, by kernel less "
+            "one in all.",
+            lambda layers: 1 + sum((kernel // 2) * step for kernel, step in _with_steps(layers)),
+        ),
+        Mistake(
+            "added the strides",
+            "You added the strides up. They multiply: two strides of 2 make a step of 4 pixels.",
+            lambda layers: 1 + sum((kernel - 1) * step for kernel, step in _with_sums(layers)),
         ),
         Mistake(
             "multiplied the kernels",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import isqrt, prod
 from random import Random
 
 from mobilenet_edu.architecture import mobilenet_v1
@@ -374,6 +374,21 @@ the input are pairs `(height, width)`; stride, padding and groups are single num
             "You counted one input map. A filter has a kernel for each of the in_channels / groups maps that it sees.",
             lambda M, N, K, size, stride, padding, groups: _weights(1, N, K) * _positions(size, K, stride, padding),
         ),
+        Mistake(
+            "the kernel takes room",
+            "You divided the padded size by the stride. The kernel itself takes room: take its side off first.",
+            lambda M, N, K, size, stride, padding, groups: (
+                _weights(M, N, K, groups) * prod((side + 2 * padding) // stride + 1 for side in size)
+            ),
+        ),
+        Mistake(
+            "groups taken for depthwise",
+            "You took every layer with groups for a depthwise one. Only with as many groups as channels does a filter "
+            "see a single map.",
+            lambda M, N, K, size, stride, padding, groups: (
+                (_weights(M, N, K) if groups == 1 else _weights(M, 1, K)) * _positions(size, K, stride, padding)
+            ),
+        ),
     ),
     reasoning="""One number of the output is a sum of products, one for each number under the kernel in each map that
 the filter sees. The output has `out_channels` maps of `height * width` numbers. Multiply the two counts.""",
@@ -530,6 +545,33 @@ what belongs on the layer's data sheet: the pair (parameters, MACs). `bias` says
             _sheet(_right_params, lambda *n: _right_macs(*n) * n[1]),
         ),
         Mistake(
+            "all numbers of the output",
+            "You multiplied the weights by all numbers of the output. Of its shape only height and width count: the "
+            "weights have the output channels in them already, and the batch is no part of the layer.",
+            _sheet(_right_params, lambda *n: _right_macs(*n) * n[1] * n[3]),
+        ),
+        Mistake(
+            "a MAC for each output",
+            "You gave the numbers of the output as MACs. Each of them takes as many products as a filter has weights.",
+            lambda weight, output, bias: (prod(weight) + (weight[0] if bias else 0), prod(output)),
+        ),
+        Mistake(
+            "one kernel's MACs",
+            "Your MACs are those of a single kernel. There is one for each pair of an output and an input map.",
+            lambda weight, output, bias: (
+                prod(weight) + (weight[0] if bias else 0),
+                weight[2] * weight[3] * output[2] * output[3],
+            ),
+        ),
+        Mistake(
+            "added instead of multiplied",
+            "You added the numbers of the weight's shape. The weights are their product.",
+            lambda weight, output, bias: (
+                sum(weight) + (weight[0] if bias else 0),
+                sum(weight) * output[2] * output[3],
+            ),
+        ),
+        Mistake(
             "swapped",
             "You swapped the two numbers: parameters come first, then MACs.",
             _sheet(_right_macs, _right_params),
@@ -668,6 +710,25 @@ stays within the budget, or 0 if not even one pixel fits.""",
             "You counted one side of the kernel. A square kernel has kernel_size² numbers.",
             lambda *case: _searched(*case, lambda side, M, N, K, stride: _layer_macs(side, M, N, K, stride) // K),
         ),
+        Mistake(
+            "no padding",
+            "You left the padding out. It makes the output larger, so the picture must be smaller.",
+            lambda *case: _searched(
+                *case, lambda side, M, N, K, stride: K * K * M * N * ((side - K) // stride + 1) ** 2
+            ),
+        ),
+        Mistake(
+            "padding 1 for every kernel",
+            "You padded by 1 whatever the kernel is. Here the padding is `kernel_size // 2`.",
+            lambda *case: _searched(
+                *case, lambda side, M, N, K, stride: K * K * M * N * ((side + 2 - K) // stride + 1) ** 2
+            ),
+        ),
+        Mistake(
+            "the cost itself",
+            "You returned what the layer costs. Asked for is the side of the picture.",
+            lambda M, N, K, stride, budget: K * K * M * N * isqrt(budget // (K * K * M * N)) ** 2,
+        ),
     ),
     reasoning="""The cost grows with the output's side in steps, so trying one side after the other finds the last one
 that is affordable. You can also solve for it: the affordable pixels are budget / (kernel² × channels), their square
@@ -778,6 +839,22 @@ MACs. Where two layers tie, the earlier one counts.""",
             "one side of the kernel",
             "You multiplied by one side of the kernel. A square kernel has side times side numbers.",
             _most(lambda M, N, K, size: M * N * K, lambda M, N, K, size: M * N * K * size**2),
+        ),
+        Mistake(
+            "MACs without the kernel",
+            "You left the kernel out of the MACs. They are the weights, kernel and all, times the pixels.",
+            _most(lambda M, N, K, size: M * N * K * K, lambda M, N, K, size: M * N * size * size),
+        ),
+        Mistake(
+            "the largest map",
+            "You took the layer that writes most for the busiest. Each number that it writes takes kernel² × input "
+            "channels products.",
+            _most(lambda M, N, K, size: M * N * K * K, lambda M, N, K, size: N * size * size),
+        ),
+        Mistake(
+            "the fewest",
+            "You found the layers with the fewest. The clients ask which layers have the most.",
+            _most(lambda M, N, K, size: -M * N * K * K, lambda M, N, K, size: -M * N * K * K * size * size),
         ),
         Mistake(
             "the later of two",

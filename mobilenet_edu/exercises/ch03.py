@@ -66,6 +66,12 @@ check says.""",
             lambda M, N, K, groups: (M // groups, N, K, K),
         ),
         Mistake(
+            "groups taken for depthwise",
+            "You took every layer with groups for a depthwise one. A filter sees in_channels / groups channels: a "
+            "single one only with as many groups as channels.",
+            lambda M, N, K, groups: (N, M if groups == 1 else 1, K, K),
+        ),
+        Mistake(
             "the groups themselves",
             "Your second number is the number of groups. It is the number of channels that one filter sees, "
             "in_channels / groups.",

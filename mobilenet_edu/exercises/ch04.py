@@ -326,6 +326,17 @@ for a number of output channels and a kernel with `taps` taps. Where not even on
             "You gave one filter where even one does not pay. A 1×1 kernel or one output channel saves nothing.",
             lambda N, taps: max(1, _largest_by_search(N, taps)),
         ),
+        Mistake(
+            "rounded to the nearest",
+            "You rounded the saving factor to the nearest whole number. The multiplier must stay below the factor.",
+            lambda N, taps: round(Fraction(N * taps, N + taps)),
+        ),
+        Mistake(
+            "each step for itself",
+            "You took the smaller of the two numbers, less one, as if each step had the whole layer's MACs to itself. "
+            "Their sum must stay below: d / N + d / t < 1.",
+            lambda N, taps: min(N, taps) - 1,
+        ),
     ),
     reasoning="""With d filters per channel both steps cost d times as much, so d must be strictly below the saving
 factor N t / (N + t). The largest whole number strictly below a fraction a / b is (a - 1) // b; a float could round a
@@ -368,6 +379,17 @@ def _product(factors) -> Fraction:
 def _of_the_split(layers) -> Fraction:
     costs = [cost for cost in (_layer_macs(*layer) for layer in layers) if cost[1] < cost[0]]
     return Fraction(sum(whole for whole, _ in costs), sum(pair for _, pair in costs)) if costs else Fraction(1)
+
+
+def _share(layer) -> Fraction:
+    whole, pair = _layer_macs(*layer)
+    return Fraction(whole, pair)
+
+
+def _large_pointwise(M: int, N: int, K: int, size: int, stride: int) -> int:
+    """MACs of the better choice if the pointwise step ran at the input's size."""
+    whole, _ = _layer_macs(M, N, K, size, stride)
+    return min(whole, depthwise_conv2d_cost(M, K, size, stride=stride, padding=K // 2).macs + M * N * size**2)
 
 
 def _stride_in_pointwise(M: int, N: int, K: int, size: int, stride: int) -> int:
@@ -482,6 +504,36 @@ layer only if that saves MACs. How many times fewer MACs does the whole network 
             "You added up weights. A layer on a large map counts more in MACs than in weights.",
             lambda layers: _factor(layers, size_of=lambda M, N, K, size, stride: (M, N, K, 1, 1)),
             misconception="parameters are proportional to compute",
+        ),
+        Mistake(
+            "the sum of the factors",
+            "You added the layers' factors. Add up MACs instead, before and after, and divide once at the end.",
+            lambda layers: sum((max(Fraction(1), _share(layer)) for layer in layers), Fraction(0)),
+        ),
+        Mistake(
+            "all or nothing",
+            "You split either all layers or none. Choose for each layer, whichever of the two costs less.",
+            lambda layers: max(Fraction(1), _factor(layers, choose=lambda cost: cost[1])),
+        ),
+        Mistake(
+            "the pointwise step on the input's map",
+            "Your pointwise step runs at the input's size. It reads what the depthwise step writes: with a stride "
+            "that is a smaller map.",
+            lambda layers: Fraction(
+                sum(_layer_macs(*layer)[0] for layer in layers), sum(_large_pointwise(*layer) for layer in layers)
+            ),
+        ),
+        Mistake(
+            "no padding",
+            "You left the padding out. With padding kernel_size // 2 and stride 1 the map keeps its size.",
+            lambda layers: _factor(
+                layers, size_of=lambda M, N, K, size, stride: (M, N, K, size - 2 * (K // 2), stride)
+            ),
+        ),
+        Mistake(
+            "the share that is saved",
+            "You returned the share of the MACs that is saved. Asked for is a factor: before over after.",
+            lambda layers: 1 - 1 / _factor(layers),
         ),
     ),
     reasoning="""Add up the MACs of all layers before and after, and divide once at the end. Layers that are not worth

@@ -77,6 +77,16 @@ for example 120 breeds of dogs. How many parameters does one class cost, and wha
             lambda rows, num_classes: _table_params(rows, num_classes, grows=False) + (32 - rows[-1][0]) * num_classes,
         ),
         Mistake(
+            "dense blocks",
+            "Your blocks are standard 3×3 convolutions. These are separable: 9 numbers for each channel, and one for "
+            "each pair of channels.",
+            lambda rows, num_classes: (
+                928
+                + sum(9 * M * N + 2 * N for M, N in pairwise([32, *(row[0] for row in rows)]))
+                + (rows[-1][0] + 1) * num_classes
+            ),
+        ),
+        Mistake(
             "running averages as parameters",
             "You counted four numbers per channel for batch norm. Its running mean and variance are buffers: saved, "
             "not learned.",
@@ -584,6 +594,14 @@ share is not the computed one, rounded to **as many digits as are printed**, in 
             "cut off",
             "You cut the digits off. Shares are rounded: 1.909 prints as 1.91.",
             lambda printed, macs: _differ(printed, macs, _cut_off),
+        ),
+        Mistake(
+            "significant digits",
+            "You kept as many digits in all as are printed, those before the point among them. Rounding asks for the "
+            "digits behind the point.",
+            lambda printed, macs: _differ(
+                printed, macs, lambda text, share: f"{share:.{len(text.replace('.', ''))}g}" == text
+            ),
         ),
         Mistake(
             "close enough",

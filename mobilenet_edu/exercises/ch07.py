@@ -103,6 +103,11 @@ says.""",
             lambda M, N, size, alpha: _layer(_thin(M, alpha), _thin(N, alpha), _thin(size, alpha)),
         ),
         Mistake(
+            "the map thinned instead",
+            "You made the map smaller and left the channels as they are. α thins channels; ρ shrinks maps.",
+            lambda M, N, size, alpha: _layer(M, N, _thin(size, alpha)),
+        ),
+        Mistake(
             "filters on the output",
             "Your depthwise filters run over the output channels. They come first, and filter what the layer reads.",
             lambda M, N, size, alpha: (9 * _thin(N, alpha) + _thin(M, alpha) * _thin(N, alpha)) * size**2,
@@ -336,8 +341,9 @@ small enough. A formula from ρ² misses: the sizes of the maps are rounded. So 
         (0.25, _macs(0.25, 32)),
         (0.25, _macs(0.25, 32) - 1),
         (1.0, 1000),
+        (0.75, 500_000),
         (0.25, 55_000_000),
-        (0.25, 230_000_000),
+        (0.25, 1_900_000_000),
     ),
     random_case=_random_budget,
     covers={
@@ -390,6 +396,17 @@ small enough. A formula from ρ² misses: the sizes of the maps are rounded. So 
             "the paper's four",
             "You tried the paper's four resolutions. The network takes every size.",
             lambda alpha, budget: next((side for side in (224, 192, 160, 128) if _macs(alpha, side) <= budget), 0),
+        ),
+        Mistake(
+            "α² of the full network",
+            "You took the full network's MACs times α². Only the pointwise layers fall with α²: hand α to the network.",
+            lambda alpha, budget: _grow(lambda macs, budget: macs * alpha**2 <= budget)(1.0, budget),
+            misconception="cost falls with exactly α²",
+        ),
+        Mistake(
+            "no classifier",
+            "You left the classifier out. Its MACs count, whatever the size of the image.",
+            lambda alpha, budget: _within(alpha, budget + mobilenet_v1(alpha, 32).cost_by_kind()["classifier"].macs),
         ),
         Mistake(
             "the smallest",
