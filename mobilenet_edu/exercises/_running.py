@@ -173,6 +173,7 @@ SAYINGS = {
     "indices must be integers": "A position is a whole number: `//` and `int(...)` give one.",
     "object is not callable": "Round brackets call a function. Is a `*` missing, or is a function's name used twice?",
     "step must be greater than zero": "A slice of a tensor takes no negative step; `flip(...)` turns it round.",
+    "can only concatenate": "`+` joins lists or texts here. For numbers, take one entry on each side.",
     "missing 1 required positional argument": "This call lacks an argument.",
 }
 

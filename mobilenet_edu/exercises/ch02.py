@@ -136,7 +136,7 @@ def least_milliseconds(macs, gflops):
     flops_per_second = gflops * 10**9
     return 1000 * flops / flops_per_second
 ''',
-    cases=((_NETWORK.macs, 10), (10**9, 2000), (1, 1)),
+    cases=((_NETWORK.macs, 10), (10**9, 2000), (1, 1), (10**8, 2.5)),
     random_case=_random_machine,
     covers={"more than a second": lambda macs, gflops: 2 * macs > gflops * 10**9},
     alternative=lambda macs, gflops: sum((macs, macs)) / gflops / 1e6,
