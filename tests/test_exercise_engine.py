@@ -320,7 +320,7 @@ def test_what_stands_for_the_same_is_made_plain(expected, got):
         ((1, 2), {1, 2}),
         ((1, 2), (part for part in (1, 2))),
         ((1, 2), np.array([1.5, 2])),
-        (1 / 3, torch.tensor(1 / 3)),
+        (1 / 3, torch.tensor(0.333333)),
         (torch.ones(2), torch.ones(2, dtype=torch.bool)),
         (torch.tensor([1, 2]), torch.tensor([1.5, 2.0])),
         (torch.ones(2, 2), [[1, 1], [1]]),

@@ -182,10 +182,10 @@ def describe(failure: BaseException, answer: Callable[..., Any]) -> str:
     """An exception in a few lines: what it says, where in the answer it was raised, and what it means."""
     text = traceback.format_exception_only(failure)[-1].strip()
     text = text if len(text) <= 300 else text[:300] + "…"
+    sayings = [said for part, said in SAYINGS.items() if part in text]
     file = getattr(getattr(answer, "__code__", None), "co_filename", None)
     lines = [frame.line for frame in traceback.extract_tb(failure.__traceback__) if frame.filename == file]
     text += f"\n  raised by the line `{lines[-1]}`" if lines and lines[-1] else ""
-    sayings = [said for part, said in SAYINGS.items() if part in str(failure)]
     meaning = MEANINGS.get(type(failure), sayings[0] if sayings else "")
     if "must match the size of tensor" in text:
         meaning = "Two shapes do not fit. They are compared from the last dimension on; `None` in an index adds one."
