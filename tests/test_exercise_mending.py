@@ -167,7 +167,7 @@ def test_an_argument_that_is_a_list_is_no_factor():
 
 def test_the_answers_of_a_solution_with_one_change_are_recognised_in_any_code():
     body = (
-        "rows = [(name, max(0, int(((memory - 12 * p) - (memory - 12 * p) % (8 * k)) / (8 * k)))) "
+        "rows = [(name, max(0, int(((memory - 12 * p) - (memory - 12 * p) % (8 * k)) / (k << 3)))) "
         "for name, _, p, k in networks]\n"
     )
     verdict = BY_NAME["largest_batch"].verdict(

@@ -127,10 +127,12 @@ def _way(tree: ast.Module, change: Change, instead: str) -> str:
         return f"with `{ast.unparse(change.lines[0])}` at the start of each round of the loop"
     if change.lines:
         return f"with `{ast.unparse(change.lines[0])}` behind the loop"
-    quoted = [_quoted(tree, each) for each in (change, *change.more)]
-    ways = [f"with `{new}` {instead} `{old}`" if new else f"without `{old}`" for old, new in quoted]
+    changes = (change, *change.more)
+    quoted = {id(each[0]): each for each in (_quoted(tree, each, changes) for each in changes)}.values()
+    outer = [each for each in quoted if not any(_holds(other[0], each[0]) for other in quoted if other is not each)]
+    ways = [f"with `{new}` {instead} `{old}`" if new else f"without `{old}`" for _, old, new in outer]
     if len(set(ways)) == 1:
-        return ways[0] + (f" at {len(ways)} places" if change.more else "")
+        return ways[0] + (f" at {len(ways)} places" if len(ways) > 1 else "")
     return ", and ".join(ways)
 
 
@@ -383,29 +385,30 @@ class _Listed:
         return other * self.value
 
 
-def _changed(tree: ast.AST, change: Change) -> ast.AST:
-    return copy.deepcopy(tree, {id(change.part): copy.deepcopy(change.other)})
+def _changed(tree: ast.AST, changes: Sequence[Change]) -> ast.AST:
+    return copy.deepcopy(tree, {id(each.part): copy.deepcopy(each.other) for each in changes})
 
 
 def _parents(tree: ast.AST) -> dict[int, ast.AST]:
     return {id(child): parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)}
 
 
-def _quoted(tree: ast.Module, change: Change) -> tuple[str, str]:
-    """The changed part before and after, with as much around it as a line holds and a reader needs."""
+def _quoted(tree: ast.Module, change: Change, changes: Sequence[Change]) -> tuple[ast.AST, str, str]:
+    """The changed part, its text before and after, with as much around it as a line holds and a reader needs."""
     parents = _parents(tree)
-    part, texts = change.part, (ast.unparse(change.part), ast.unparse(change.other))
+    shown = part = change.part
+    texts = ast.unparse(change.part), ast.unparse(change.other)
     for _ in range(3):
         part = parents.get(id(part))
         if not isinstance(part, (ast.expr, ast.Return, ast.Assign, ast.AugAssign, ast.keyword, ast.Slice)):
             break
-        larger = ast.unparse(part), ast.unparse(_changed(part, change))
+        larger = ast.unparse(part), ast.unparse(_changed(part, changes))
         alone = texts[0].isidentifier() or texts[0].isdigit()
         if max(map(len, larger)) > (WITH_ITS_PLACE if alone else LONGEST):
             break
-        texts = larger
+        shown, texts = part, larger
     old, new = (" ".join(text.split()) for text in texts)
-    return (old, "") if new == "pass" else (old, new)
+    return shown, old, "" if new == "pass" else new
 
 
 # The kinds, the likelier first: where two changes help, the first one is told. What is too much comes early, since
