@@ -290,7 +290,8 @@ class Exercise:
                 return
             restart()
             found.append(self._mended(answer, trials, failing) or layers)
-            takes_networks = any(map(is_network, failing.case))  # of two names for networks either may do
+            # Of two names for networks either may do; and a change may make a network that takes minutes.
+            takes_networks = any(map(is_network, (failing.right, *failing.case)))
             if not any(each and each.name for each in found) and self.judge is None and not takes_networks:
                 restart()
                 found.append(self._as_a_changed_solution(trials, failing))
