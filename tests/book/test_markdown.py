@@ -78,6 +78,7 @@ def test_no_line_of_an_exercise_is_a_list_or_a_heading_by_accident():
         "a number that is\n> 3",
         "Two lines\n---",
         "86. None of the preparations",
+        "<summary>Answer</summary>\n\n4. The rule gives",
         "an `odd mark",
     ],
 )
