@@ -21,7 +21,7 @@ from mobilenet_edu.exercises import LEVELS, Essay, Exercise, exercises_of
 BOOK = Path(__file__).parent.parent / "book"
 SOLUTIONS = BOOK / "D_solutions.md"
 HINTS = ("the idea", "the formula", "the first line")
-IN_SIGHT = 4  # mistakes that a solution shows before the fold
+SHOWN = 4  # mistakes below a solution
 
 
 def chapter_module(path: Path) -> ModuleType | None:
@@ -100,7 +100,8 @@ def solutions(paths: list[Path]) -> str:
     parts = [
         f'---\nmyst:\n  html_meta:\n    description: "{description}"\n---',
         "# Solutions",
-        "Try first: a wrong answer that you have given yourself teaches more than a right one that you have read.",
+        "Try first: a wrong answer that you have given yourself teaches more than a right one that you have read. "
+        "Below each solution stand a few typical mistakes; the checker in the chapter knows more.",
     ]
     for path in paths:
         chapter = chapter_module(path)
@@ -114,15 +115,8 @@ def solutions(paths: list[Path]) -> str:
 
 
 def mistakes(exercise: Exercise) -> list[str]:
-    """What often goes wrong: the first mistakes in sight, the others folded, so that the page stays readable."""
-    items = [f"- {mistake.sentence}" for mistake in exercise.mistakes]
-    shown, folded = items[:IN_SIGHT], items[IN_SIGHT:]
-    if len(folded) < 2:  # a fold is as long as an item
-        shown, folded = items, []
-    parts = ["What often goes wrong:", "\n".join(shown)]
-    if folded:
-        parts += [f"<details>\n<summary>{len(folded)} more mistakes</summary>", "\n".join(folded), "</details>"]
-    return parts
+    """What often goes wrong: the first of the mistakes that the checker knows; all of them would hide the solutions."""
+    return ["What often goes wrong:", "\n".join(f"- {mistake.sentence}" for mistake in exercise.mistakes[:SHOWN])]
 
 
 def slug(heading: str) -> str:

@@ -181,8 +181,7 @@ class TestEveryPage:
         assert visit(name).boxes == []
 
     def test_is_light(self, visit, name):
-        # The solutions are all on one page: their words and code alone are half of it.
-        assert visit(name).transferred <= (150_000 if name.endswith("D_solutions") else 140_000)
+        assert visit(name).transferred <= 140_000
         assert len([url for url in visit(name).requests if url.startswith("http")]) <= 20
 
     def test_does_not_jump_while_it_loads(self, visit, name):
