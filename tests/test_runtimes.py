@@ -212,6 +212,27 @@ def test_a_ratio_is_taken_within_each_round(compare):
     assert found["twice"] == {"ratio": 2, "from": 2, "to": 2}
 
 
+def test_every_way_starts_anew_since_a_process_keeps_its_pace(compare, monkeypatch):
+    started = []
+
+    class Paced(Turns):
+        def __init__(self, name, path, folder):
+            started.append(name)
+            super().__init__(1 if name == "plain PyTorch" else 1 + started.count(name), {})
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(compare.runtimes, "Process", Paced)
+    monkeypatch.setattr(compare.runtimes, "build", lambda name, network, folder: None)
+    names = ("plain PyTorch", "paced", "slow")
+    found = compare.started_anew("digit reader", names, np.zeros(1), 2, {"slow"}, EXPERIMENTS)
+    assert found["paced"] == [2, 2, 3, 3, 4, 4, 5, 5]
+    assert compare.summary(found["paced"])["ratio"] == 3.5
+    assert started.count("slow") == 1
+    assert len(found["plain PyTorch"]) == 2 * compare.STARTS
+
+
 @pytest.fixture(scope="module")
 def fit():
     sys.path.append(str(EXPERIMENTS))
