@@ -64,7 +64,7 @@ def changed(copy, name, old, new):
         ("mobilenet_edu/plots.py", "#D55E00", "#B84700"),  # a colour
         ("mobilenet_edu/plots.py", "gap = sum(", "gap = 2 * sum("),  # how something is drawn
         ("mobilenet_edu/architecture.py", "\n\n\ndef ", "\n\n\nANOTHER = 1\n\n\ndef "),  # through plots
-        ("mobilenet_edu/book.mplstyle", "font.size: 11", "font.size: 12"),  # a file that plots reads
+        ("mobilenet_edu/book.mplstyle", "font.size: 13", "font.size: 14"),  # a file that plots reads
         ("mobilenet_edu/exercises/ch02.py", "minutes=", "minutes=1 + "),  # the chapter's exercises
         ("mobilenet_edu/exercises/_engine.py", "import ast", "import ast, sys"),  # inside a package, by relative place
         ("book/page.ipynb", "check(None)", "check(1)"),  # its own code
