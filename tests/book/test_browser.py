@@ -27,6 +27,8 @@ VIOLATIONS = """async (options) =>
     (await axe.run(document, {resultTypes: ["violations"], ...options})).violations
         .flatMap(({id, nodes}) => nodes.map(({html}) => `${id}: ${html.slice(0, 200)}`))"""
 STRUCTURE = {"rules": {"color-contrast": {"enabled": False}, "target-size": {"enabled": True}}}
+# A long page is laid out where one looks; what is not yet has no place that could be judged.
+LAID_OUT = "* { content-visibility: visible !important }"
 CONTRAST = {"runOnly": ["color-contrast"]}
 DROP_LOOK_ALIKES = """([selector, keepWords]) => {  // thousands of words of code have one of twenty colours
     const seen = new Set();
@@ -118,6 +120,7 @@ def visit(browser, server, site):
             seen.transferred = sum(_transferred(site / url.removeprefix(f"{server}/")) for url in set(seen.requests))
             seen.words = page.evaluate(WORDS)
             seen.boxes = page.evaluate(BOXES)
+            page.add_style_tag(content=LAID_OUT)
             page.evaluate(AXE)
             page.evaluate(DROP_LOOK_ALIKES, ["pre span, dt span", True])
             for width in WIDTHS:
