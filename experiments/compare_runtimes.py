@@ -14,8 +14,8 @@ switched off.
 ``--store`` writes mobilenet_edu/data/runtimes.json, which chapter 13 shows, instead of holding anything against it.
 With ``--rounds 0`` nothing is timed, and what is stored of times and layers stays.
 
-The first run installs about 1.3 GB into _build/runtimes and makes the files, a quarter of an hour; later ones take
-about ten minutes.
+The first run installs about 1.3 GB into _build/runtimes and makes the files, half an hour; later ones take a
+quarter of an hour.
 """
 
 from __future__ import annotations

@@ -51,6 +51,8 @@ def test_the_float32_runtimes_differ_little_and_all_beat_plain_pytorch(google):
 def test_the_digit_reader_gains_more(stored, google):
     for name in FLOAT:
         assert stored["digit reader"]["ways"][name]["ratio"] < google[name]["ratio"]
+    times = [stored["digit reader"]["ways"][name]["ratio"] for name in FLOAT]
+    assert max(times) / min(times) > 3  # "several times as long"
 
 
 def test_integers_are_smaller_and_faster_than_any_float32(google):
@@ -119,7 +121,7 @@ def test_fitted_weights_bring_most_of_the_lost_answers_back(google):
         assert abs(before["right"] - exact) <= 2
         assert abs(after["right"] - exact) <= 2
         assert after["bytes"] == pytest.approx(before["bytes"], rel=0.02)
-        assert 0.7 < after["ratio"] / before["ratio"] < 1.3
+        assert 0.85 < after["ratio"] / before["ratio"] < 1.15
     brain = max(google[name]["same"] for name in ("OpenVINO as it comes", "PyTorch bfloat16"))
     assert [name for name in INTEGERS if google[f"{name} int8, fitted"]["same"] <= brain] == ["ExecuTorch"]
     weights = google["LiteRT int8 weights"]
