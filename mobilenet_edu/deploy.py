@@ -42,6 +42,13 @@ _log = logging.getLogger(__name__)
 _DATA = Path(__file__).with_name("data")
 
 
+def _unseen(norm: nn.Module) -> str:
+    """Why a batch norm stays to which no convolution was seen to lead: a class of others hides what it reads."""
+    if type(norm) is not nn.BatchNorm2d:
+        return f"norm is of class {type(norm).__name__} and must be exactly of BatchNorm2d to be folded"
+    return "no convolution is seen whose output it reads and nothing else does"
+
+
 def fold_batch_norms(network: nn.Module) -> nn.Module:
     """A copy of ``network``, in evaluation mode, whose convolutions have taken in their batch norms.
 
@@ -67,7 +74,7 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
         conv = flow.only_source(norm)
         try:
             if conv is None:
-                raise ValueError(flow.trouble or "no convolution is seen whose output it reads and nothing else does")
+                raise ValueError(flow.trouble or _unseen(norm))
             if norm.training:
                 raise ValueError("it stays in training mode")
             replacements[conv] = fold_batch_norm(conv, norm)

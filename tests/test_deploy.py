@@ -378,6 +378,19 @@ def test_a_network_in_which_nothing_can_be_folded_and_nothing_was_is_refused(net
         deploy.fold_batch_norms(network)
 
 
+class NormWithReLU(nn.BatchNorm2d):
+    """As timm has it: one class that normalises and applies ReLU."""
+
+    def forward(self, x):
+        return super().forward(x).relu()
+
+
+def test_a_batch_norm_of_another_class_stays_and_the_reason_names_the_class(caplog):
+    network = nn.Sequential(nn.Conv2d(4, 4, 3), NormWithReLU(4)).eval()
+    kept(network, 4, 9, 9)
+    assert "1 (norm is of class NormWithReLU and must be exactly of BatchNorm2d to be folded)" in caplog.text
+
+
 @pytest.mark.parametrize("network", [None, "MobileNetV1", MobileNetV1])
 def test_what_is_no_network_is_refused(network):
     with pytest.raises(TypeError, match="must be a built nn"):

@@ -96,10 +96,8 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     (static / f"{BUNDLE}.js").write_text(script, encoding="utf-8")
     for unused in [static / "vendor", static / "locales", *static.rglob("*.map"), *static.rglob("fontawesome.js*")]:
         shutil.rmtree(unused) if unused.is_dir() else unused.unlink(missing_ok=True)
-    words = {word for page in pages.values() for word in _class_names(page)} | assets.scripted_names(
-        script + FONT_SCRIPT
-    )
-    words |= assets.scripted_names(FONT_SCRIPT) | searching.class_names()
+    words = {word for page in pages.values() for word in _class_names(page)} | searching.class_names()
+    words |= assets.scripted_names(script + FONT_SCRIPT)
     (static / "maths.css").write_text(assets.maths_styles(static, "book.css"), encoding="utf-8")
     (static / f"{BUNDLE}.css").write_text(assets.bundle_styles(static, [*styles, "book.css"], words), encoding="utf-8")
     in_contents = sorted(name for name in app.env.found_docs if (site / f"{name}.html") in pages)

@@ -1,4 +1,4 @@
-"""What can be seen of a page: words in figures on a phone, and that what goes on sideways says so."""
+"""What can be seen of a page: the style's words in figures on a phone, and that what goes on sideways says so."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ def font_size():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_the_words_of_a_figure_are_nine_pixels_high_on_a_phone(path):
+def test_words_of_the_styles_size_are_nine_pixels_high_on_a_phone(path):
     for place, cell in drawings(path):
         (picture,) = (output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {}))
         inches = Image.open(io.BytesIO(base64.b64decode(picture))).width / 144
