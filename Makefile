@@ -9,7 +9,7 @@ STRICT := $(BIN)/jupyter-book build . -W -n --keep-going --all
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 CPU_OF_ANOTHER_READER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
 
-.PHONY: book pdf test test-slow serve fresh notebooks bench compare retarget release requirements links clean
+.PHONY: book pdf test test-slow serve fresh rename notebooks bench compare retarget release requirements links clean
 
 book: $(READY)
 	$(STRICT)
@@ -33,6 +33,10 @@ serve: book
 	$(BIN)/python -m http.server --directory _build/html 8000
 
 fresh: $(READY)  ## bring everything that is made from something else up to date
+	$(BIN)/python scripts/fresh.py
+
+rename: $(READY)  ## make rename OLD=its_name NEW=another_name: everywhere, then `make fresh`
+	$(BIN)/python scripts/rename.py "$(OLD)" "$(NEW)"
 	$(BIN)/python scripts/fresh.py
 
 notebooks: fresh  ## run every chapter in place and keep its outputs

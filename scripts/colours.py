@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from setup_cells import BookError
+
 from mobilenet_edu.plots import COLORS
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +30,7 @@ def texts() -> dict[Path, str]:
         for kind in kinds:
             place = re.compile(pattern.format(kind=kind))
             if not place.search(after):
-                raise ValueError(f"{name} has no place for the colour of {kind}: {place.pattern}")
+                raise BookError(f"{name} has no place for the colour of {kind}: write {place.pattern}")
             after = place.sub(rf"\g<1>{COLORS[kind]}", after, count=1)
         if after != before:
             found[path] = after

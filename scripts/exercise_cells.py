@@ -15,6 +15,7 @@ from types import ModuleType
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
+from setup_cells import BookError
 
 from mobilenet_edu.exercises import LEVELS, Essay, Exercise, exercises_of
 
@@ -35,7 +36,7 @@ def filled(notebook: NotebookNode, chapter: ModuleType) -> NotebookNode:
     cells = notebook.cells
     first = 1 + next((i for i, cell in enumerate(cells) if "exercises" in cell.metadata.get("tags", ())), -1)
     if first == 0:
-        raise ValueError(
+        raise BookError(
             f"{chapter.__name__} has exercises, and the notebook of chapter {_number(chapter)} no place for them: "
             "add a text cell that begins with '## Exercises' and give it the tag 'exercises'"
         )

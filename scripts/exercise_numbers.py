@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 from exercise_cells import exercise_headings, slug
+from setup_cells import BookError
 
 from mobilenet_edu.exercises import chapters, exercises_of
 
@@ -65,7 +66,7 @@ def _notebook(text: str) -> str:
 def _heading(name: str) -> str:
     known = headings()
     if name not in known:
-        raise ValueError(f"a page refers to the exercise {name}, which does not exist; there are {', '.join(known)}")
+        raise BookError(f"a page refers to the exercise {name}, which does not exist; there are {', '.join(known)}")
     return known[name]
 
 

@@ -27,6 +27,7 @@ from instructor import guide  # noqa: E402
 
 # What is made, by what it is made from; each gives, for every file that must change, what it must contain.
 STEPS: dict[str, Callable[[], dict[Path, str]]] = {
+    "the first cells of new chapters": contents_lists.with_new_rows,
     "contents.toml": contents_lists.texts,
     "pyproject.toml and _config.yml": setup_cells.texts,
     "mobilenet_edu/exercises": exercise_cells.texts,
@@ -60,11 +61,14 @@ def refresh() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    if arguments == ["--check"]:
-        found = stale()
-        print("\n".join(found) or "everything is up to date")
-        return int(bool(found))
-    refresh()
+    try:
+        if arguments == ["--check"]:
+            found = stale()
+            print("\n".join(found) or "everything is up to date")
+            return int(bool(found))
+        refresh()
+    except setup_cells.BookError as sentence:
+        sys.exit(f"{sentence}\nThen run make fresh again.")
     failed = 0 if arguments == ["--texts"] else notebooks.run_all(inputs.stale())
     return failed + number_places.main([])
 

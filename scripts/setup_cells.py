@@ -14,6 +14,12 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).parent.parent
+
+
+class BookError(ValueError):
+    """Something in the book's sources cannot be; the message says where, and what to do."""
+
+
 # What each extra brings that a chapter imports; the extras themselves are listed in pyproject.toml.
 IMPORTS = {
     "deploy": ["onnx", "onnxruntime", "onnxscript"],
@@ -59,7 +65,7 @@ def texts() -> dict[Path, str]:
         notebook = nbformat.read(path, as_version=4)
         cell = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
         if cell is None or "setup" not in cell.metadata.get("tags", []):
-            raise ValueError(f"{path.name}: the first code cell must have the tag 'setup'; make fresh fills it")
+            raise BookError(f"{path.name}: the first code cell must have the tag 'setup'; make fresh fills it")
         source = setup_cell(cell.metadata.get("extra"), at)
         if cell.source != source:
             cell.source = source

@@ -3,9 +3,11 @@
 import copy
 import re
 import threading
+import tomllib
 
 import contents_lists
 import exercise_numbers
+import fresh
 import nbformat
 import pytest
 from contents import NOTEBOOKS, ROOT, built_once, chapters
@@ -26,8 +28,7 @@ def test_what_a_chapter_needs_is_what_its_first_cell_says():
     for number, row in contents_lists.chapters(contents_lists.read()).items():
         path = ROOT / "book" / f"{row['file']}.ipynb"
         opening = nbformat.read(path, as_version=4).cells[0].source
-        links = re.search(r"\*\*You need:\*\*(.*?)\n\n", opening + "\n\n", re.DOTALL)[1]
-        said = [int(need) for need in re.findall(r"\((\d\d)_", links)]
+        said = contents_lists.needed(opening)
         assert said == row["needs"], f"{path.name} says it needs {said}, contents.toml {row['needs']} for {number}"
 
 
@@ -39,6 +40,45 @@ def test_a_new_chapter_is_one_row():
     assert f"      - file: book/{last + 1}_and_on\n" in contents_lists.toc(contents)
     assert f"| {last + 1} | And “on” | [open in Colab](" in contents_lists.readme_table(contents)
     assert f'    {last + 1}: ("And “on”", 45, [1], 0),' in contents_lists.first_page_list(contents)
+
+
+OPENING = "# And “on”\n\n1. add.\n\n**You need:** [chapter 13](13_onto_a_device.ipynb)\n\n**Time:** about 45 minutes"
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Writes a notebook with that first cell, number 14, into a folder of its own."""
+    for path in NOTEBOOKS:
+        (tmp_path / path.name).touch()
+    monkeypatch.setattr(contents_lists, "BOOK", tmp_path)
+
+    def write(opening):
+        cells = [nbformat.v4.new_markdown_cell(opening)]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "14_and_on.ipynb")
+
+    return write
+
+
+def test_the_row_of_a_new_chapter_is_written_from_its_first_cell(written):
+    assert contents_lists.with_new_rows() == {}
+    written(OPENING)
+    (text,) = contents_lists.with_new_rows().values()
+    row = contents_lists.chapters(tomllib.loads(text))[14]
+    last = contents_lists.read()["parts"][-1]["chapters"][-1]
+    assert row == {
+        **{"file": "14_and_on", "title": "And “on”", "minutes": 45, "needs": [13], "lane": 0},
+        "meeting": last["meeting"],
+    }
+    assert tomllib.loads(text)["appendices"] == contents_lists.read()["appendices"]
+
+
+@pytest.mark.parametrize("missing", ["# And “on”", "**Time:** about", "**You need:**", "1. "])
+def test_a_new_chapter_without_a_row_is_told_what_its_first_cell_lacks(missing, written):
+    written(OPENING.replace(missing, ""))
+    with pytest.raises(
+        SystemExit, match=r"book/14_and_on.ipynb: its first cell needs a line such as '.*\nThen run make"
+    ):
+        fresh.main(["--texts"])
 
 
 @pytest.mark.parametrize(
