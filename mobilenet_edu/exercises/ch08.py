@@ -211,8 +211,8 @@ def _by_sorting(runs):
     level=2,
     minutes=8,
     task="""`runs` is a list of `(recipe, validation_correct, test_correct)`, one entry per run; a recipe may have one
-run or several. Return the name of the recipe to use from now on (of two that are level, the one that comes first). One
-line is missing.""",
+run or several. Return the name of the recipe to use from now on (if two are level, the one that comes first). One line
+is missing.""",
     hints=(
         "Two numbers follow each name. Which of them may a choice look at?",
         "The mean over the runs of one recipe, so that three tries count no more than one.",
@@ -451,10 +451,10 @@ def _by_sampling(count, held_out, seed):
     goal=1,
     level=3,
     minutes=10,
-    task="""Return three lists of indices, `(train, validation, test)`, that share none and together hold the numbers
-from 0 up to, not including, `count`. Validation and test have `held_out` indices each. The file was written by one
-person after another, so each set must be a random sample of all of it; the same `seed` must give the same sets,
-another seed others. (Many answers are right.)""",
+    task="""Return three lists of indices, `(train, validation, test)`. No index is in two of them; together they hold
+the numbers from 0 to `count - 1`. Validation and test have `held_out` indices each. The file was written by one
+person after another, so each set must be a random sample of all of it. The same `seed` must give the same sets,
+another seed must give other sets. (Many answers are right.)""",
     hints=(
         "Put all indices into a random order first. What is left to do is cutting.",
         "The first `held_out` of the shuffled list, the next `held_out`, and the rest.",
@@ -587,7 +587,7 @@ together, one run of the `"dense"` and one of the `"separable"` network; `correc
 How many points of accuracy does the separable network lose? Return the mean and the standard deviation of the
 differences, taken run by run.""",
     hints=(
-        "Which two runs belong together? What do they share, that no other two share?",
+        "Which two runs belong together? What do these two have in common that no other two have?",
         "For each pair: dense minus separable, in per cent of `total`. Then mean and standard deviation of these.",
         "Begin with a way to look a run up: `correct = {run[:3]: run[3] for run in runs}`.",
     ),
@@ -910,8 +910,8 @@ def _largest(fits: Callable[[int, _Network], int]) -> Callable[..., tuple[str, i
     minutes=12,
     task="""A client has a card with `memory` bytes and a list of networks `(name, macs, parameters, kept)`, where
 `kept` is how many numbers autograd keeps for an image. Which network can be trained with the largest batch, and how
-large is it? Return `(name, batch_size)`; of two that are level, the first. A network that does not fit with a single
-image has batch size 0. Count 32-bit floats, and parameters, gradients and momentum.""",
+large is it? Return `(name, batch_size)`; if two are level, the first. A network that does not fit with a single image
+has batch size 0. Count 32-bit floats, and parameters, gradients and momentum.""",
     hints=(
         "What is left of the memory once the parameters and all that belongs to them have their place?",
         "Divide what is left by the bytes of one image, and round down. Below 0 means that nothing fits.",

@@ -39,7 +39,7 @@ def _middle_of_the_row(seconds):
 and `warm_up=2`, and what the median is. Then check the function. Then break it: put `fmean` in the place of `median`
 (it is in `statistics` too), check again, and read the answer.""",
     hints=(
-        "Which of the calls are typical? Which ones did something else get in the way of?",
+        "Which of the calls are typical? Which ones were disturbed?",
         "Sort the counted calls. The median is the middle one, or the mean of the two in the middle.",
         "Nothing is missing. To break it, begin with `from statistics import fmean`.",
     ),
@@ -510,7 +510,7 @@ def _random_work(rng: Random) -> tuple:
     task="""A layer needs `macs` MACs and moves `bytes_moved` bytes. The machine manages at most `peak` MACs per second,
 and its memory at most `bandwidth` bytes per second. Arithmetic and memory can work at the same time. Return a tuple:
 the least number of seconds that the layer can take, and what sets it, `"arithmetic"` or `"memory"` (`"arithmetic"` if
-both need equally long). No function of the book needed; compute it from times, not from rates.""",
+both take equally long). You need no function of the book. Compare times, not rates.""",
     hints=(
         "How long does the arithmetic take if memory is free? How long does memory take if arithmetic is free?",
         "Two things that happen at the same time are done when the slower one is done.",

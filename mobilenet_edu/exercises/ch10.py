@@ -45,8 +45,8 @@ def _random_values(rng: Random) -> tuple:
     level=1,
     minutes=5,
     task="""This function is complete. It puts numbers on the grid of signed 8-bit integers, −128 to 127. Predict first
-what `quantise([0.6, -1.5, 100.0], 0.5, 3)` returns, and how far from each number the way back ends. Then call it. Then
-break it: leave out the two limits, check again, and read the answer.""",
+what `quantise([0.6, -1.5, 100.0], 0.5, 3)` returns, and how far each number is from its value after the way back. Then
+call it. Then break it: leave out the two limits, check again, and read the answer.""",
     hints=(
         "How many steps is each number away from zero?",
         "round(x / s) + z, then not below −128 and not above 127.",
@@ -189,7 +189,7 @@ folded weights and the folded bias.""",
     ),
     imports="import math",
     stub='''def fold_channel(weight, bias, gamma, beta, mean, variance, eps):
-    """(weights, bias) of one channel that has taken in its norm."""
+    """(weights, bias) of one channel with its batch norm folded in."""
     scale = ...
     folded_bias = ...
     return [w * scale for w in weight], folded_bias''',
@@ -278,7 +278,7 @@ folded weights and the folded bias.""",
 bias. In the first case it is the pencil example of the chapter: weights 6 and −3, bias −8.""",
 )
 def fold_channel(weight, bias, gamma, beta, mean, variance, eps):
-    """(weights, bias) of one channel that has taken in its norm."""
+    """(weights, bias) of one channel with its batch norm folded in."""
     scale = gamma / math.sqrt(variance + eps)
     folded_bias = beta + scale * (bias - mean)
     return [w * scale for w in weight], folded_bias
@@ -465,10 +465,10 @@ def _layer_by_layer(width_multiplier, num_classes):
     level=3,
     minutes=12,
     unit="bytes",
-    task="""A MobileNet V1 whose batch norms are folded is stored in 8 bits. Every weight takes 1 byte. Besides, every
-output channel of a convolution or of the classifier has a bias of 4 bytes and a scale of 4 bytes (there are no zero
-points for weights). Return how many bytes that is in all, for a given width multiplier and number of classes. You need
-not count by hand: `mobilenet_v1` knows the layers.""",
+    task="""A MobileNet V1 whose batch norms are folded is stored in 8 bits. Every weight takes 1 byte. In addition,
+every output channel of a convolution or of the classifier has a bias of 4 bytes and a scale of 4 bytes (there are no
+zero points for weights). Return how many bytes that is in all, for a given width multiplier and number of classes. You
+need not count by hand: `mobilenet_v1` knows the layers.""",
     hints=(
         "Two counts are needed: the weights, and the output channels of all layers that have weights.",
         "bytes = weights + (4 + 4) · output channels. The pooling has none.",

@@ -136,14 +136,14 @@ def _shift(size, strides, moves=lambda size, stride: stride == 2 and size % 2 ==
 
 
 @exercise(
-    title="How far it looks away",
+    title="How far the windows move",
     goal=3,
     level=2,
     minutes=10,
     unit="pixels",
-    task="""Complete the function. Layers with 3×3 kernels follow each other; `strides` lists their strides, each 1 or
-2, and `size` is the side of the picture. By how many pixels *of the picture* does "same" padding move the windows of
-the last map, against `padding=1`? Two things are missing: when a layer moves its windows, and by how much.""",
+    task="""Complete the function. Several 3×3 layers follow one another; `strides` lists their strides, each 1 or 2,
+and `size` is the side of the picture. By how many pixels *of the picture* does "same" padding move the windows of the
+last map, compared with `padding=1`? Two things are missing: when a layer moves its windows, and by how much.""",
     hints=(
         "At which stride, on which maps, do the paddings differ? And how many pixels of the picture lie between two "
         "neighbours of that map?",
@@ -281,8 +281,8 @@ def _product(shape: tuple) -> int:
 of `ours`, in its order, that the checkpoint lacks or has with another shape. Return `None` if all fit. (Names that
 only they have are another question; leave them aside here.)""",
     hints=(
-        "Go through our names in order, and stop at the first trouble. Which two troubles are there?",
-        "A name is trouble if it is not in `theirs`, or if the shapes differ, numbers *and* order.",
+        "Go through our names in order, and stop at the first misfit. In which two ways can a name misfit?",
+        "A name does not fit if it is not in `theirs`, or if the shapes differ, numbers *and* order.",
         "`for name, shape in ours.items():`",
     ),
     cases=(
@@ -939,7 +939,7 @@ and since somebody else calls `train()`, the module has to refuse for its body. 
 compute the features once and train the head on them, as the chapter does: that is faster too.""",
 )
 def frozen(body, head):
-    """A network that trains `head` and leaves `body` as it came."""
+    """A network that trains `head` and leaves `body` as it was."""
 
     class Frozen(nn.Sequential):
         def train(self, mode=True):
@@ -968,7 +968,7 @@ run them. Say for each what it would catch that the one before would not.""",
 - Sees that one cat proves little: a network that is slightly wrong still knows a cat.""",
     ),
     Essay(
-        title="How far to thaw",
+        title="How much to train",
         goal=4,
         minutes=15,
         task="""You have forty X-ray pictures of each of three kinds and a network trained on photographs. Which layers
