@@ -197,7 +197,7 @@ MISSED = {
     "heaviest_and_busiest": "w = [m * n * k * k + n for m, n, k, s in layers]\n"
     "c = [m * n * k * k * s * s for m, n, k, s in layers]\nreturn w.index(max(w)), c.index(max(c))",
     "largest_multiplier": "import math\nreturn math.ceil(1 / (1 / out_channels + 1 / taps)) - 1",
-    "filters_a_channel": "ranks = torch.linalg.matrix_rank(kernel.transpose(0, 1).flatten(2), atol=0.5)\n"
+    "filters_per_channel": "ranks = torch.linalg.matrix_rank(kernel.transpose(0, 1).flatten(2), atol=0.5)\n"
     "return max(1, int(ranks.max()))",
     "idle_layers": "import copy\ntwin, names = copy.deepcopy(model), set()\nfor n, m in twin.named_modules():\n"
     "    m.register_forward_hook(lambda part, i, o, n=n: names.add(n))\ntwin(image)\n"

@@ -90,7 +90,7 @@ def separable_layer(in_channels, out_channels, kernel_size, stride, multiplier):
     )
 """,
     "any kernel can be factorised": """
-def filters_a_channel(kernel):
+def filters_per_channel(kernel):
     return 1
 """,
     "8–9× is universal": """
@@ -250,17 +250,17 @@ SLIPS = [
         ),
     ),
     (
-        "filters_a_channel",
+        "filters_per_channel",
         "the least needy channel",
         lambda kernel: max(1, int(ranks(kernel.transpose(0, 1).flatten(2)).min())),
     ),
     (
-        "filters_a_channel",
+        "filters_per_channel",
         "a row for each channel",
         lambda kernel: max(1, int(ranks(kernel.transpose(0, 1).flatten(1)))),
     ),
-    ("filters_a_channel", "a filter for each output", lambda kernel: len(kernel)),
-    ("filters_a_channel", None, lambda kernel: kernel.shape[1]),
+    ("filters_per_channel", "a filter for each output", lambda kernel: len(kernel)),
+    ("filters_per_channel", None, lambda kernel: kernel.shape[1]),
     (
         "channels_needed",
         "one too many",
@@ -371,7 +371,7 @@ RIGHT = [
     ),
     ("dense_kernel", lambda filters, matrix: torch.einsum("nmj,mjkl->nmkl", matrix, filters)),
     (
-        "filters_a_channel",
+        "filters_per_channel",
         lambda kernel: max(1, *(int(ranks(kernel[:, m].flatten(1))) for m in range(kernel.shape[1]))),
     ),
     ("separable_layer", PairOfWeights),

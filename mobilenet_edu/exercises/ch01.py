@@ -340,7 +340,7 @@ def _sides(side_of):
     task="""Return two shapes of an `nn.Conv2d`, as a pair of tuples: that of its weight, then that of its output. The
 input's shape is `(batch, channels, height, width)`; the kernel is square.""",
     hints=(
-        "How many kernels does the layer hold, and in how many stacks? Which numbers of the output's shape come "
+        "How many kernels does the layer hold, and in how many filters? Which numbers of the output's shape come "
         "from the layer, and which from the input?",
         "The weight is (output channels, input channels, kernel, kernel). The output keeps the batch, has the output "
         "channels, and each side follows the size formula.",
@@ -487,7 +487,7 @@ def _by_definition(images, weight):
 it slides. Compute it with `F.conv2d`. The images are `(B, M, H, W)`, the kernels `(N, M, K, K)`; stride 1, no
 padding.""",
     hints=(
-        "What must you hand to a function that does not turn the kernel, so that the kernel is turned?",
+        "`F.conv2d` does not turn the kernel. So what must you do to the kernel before you pass it?",
         "Half a turn reverses the rows and the columns of each kernel. The channels keep their places.",
         "A tensor's `flip` takes the dimensions to reverse; of the four, the kernel's rows and columns come last.",
     ),
@@ -642,8 +642,8 @@ edges of the map.""",
     hints=(
         "One 3×3 layer sees 3 pixels per side; two of them see 5. What does a stride in the first layer change for the "
         "second?",
-        "A layer adds `kernel - 1` of *its own* input pixels. Two neighbours among them lie as many image pixels "
-        "apart as the product of all strides before this layer.",
+        "A layer adds `kernel - 1` steps. Each step spans as many pixels of the picture as the product of all strides "
+        "before this layer.",
         "Before the first layer, a pixel sees itself: `field, step = 1, 1`.",
     ),
     cases=((((3, 1),),), (((3, 1), (3, 1)),), (((3, 2), (3, 1)),), (((3, 2), (3, 1), (3, 2), (3, 1)),)),

@@ -223,7 +223,7 @@ def _positions(size, K, stride, padding):
     task="""Write a function that returns the multiply-accumulates of one convolution, for one image. The kernel and
 the input are pairs `(height, width)`; stride, padding and groups are single numbers.""",
     hints=(
-        "How many products does *one* number of the output need? And how many numbers has the output?",
+        "How many products does *one* number of the output need? And how many numbers does the output have?",
         "One number needs kernel height × kernel width × (input channels / groups) products. There are output channels "
         "× output height × output width numbers.",
         "Begin with the output's height: `height = (input_size[0] + 2 * padding - kernel_size[0]) // stride + 1`.",

@@ -366,7 +366,7 @@ of d outer products, so its rank is at most d; and a matrix of rank d is always 
 rank, and the layer's multiplier must be enough for all of them: the largest. A channel of zeros has rank 0, but a
 layer needs a filter all the same.""",
 )
-def filters_a_channel(kernel):
+def filters_per_channel(kernel):
     """Smallest depth multiplier for an exact split of (N, M, K, K)."""
     matrix_per_channel = kernel.transpose(0, 1).flatten(2)  # (M, N, K * K)
     ranks = torch.linalg.matrix_rank(matrix_per_channel)  # (M,)
@@ -574,14 +574,14 @@ def separable_layer(
 def _random_claim(rng: Random) -> tuple:
     N, M = rng.randint(2, 4), rng.randint(1, 3)
     columns_and_rows = rng.choice((0, 0.5, 1))  # the share of the kernels that split
-    one_pattern_a_channel = rng.random() < 0.5
+    one_pattern_per_channel = rng.random() < 0.5
     kernel = torch.zeros(N, M, 3, 3)
     if rng.random() < 0.1:
         return (kernel,)
     for m in range(M):
         pattern = None
         for n in range(N):
-            if pattern is None or not one_pattern_a_channel:
+            if pattern is None or not one_pattern_per_channel:
                 pattern = _small_integers(rng, 3, 3)
                 if rng.random() < columns_and_rows:
                     pattern = torch.outer(pattern[0], pattern[1])
@@ -614,7 +614,8 @@ kernels are separable", so the client wants to replace it by a depthwise separab
 Check both meanings of the word. Return a tuple of two booleans: whether every 3×3 kernel is a column times a row, and
 whether the whole layer splits exactly into a depthwise and a pointwise one.""",
     hints=(
-        "Both questions ask for rank 1. They differ in which numbers stand in the matrix, and how many matrices exist.",
+        "Both questions ask for rank 1. They differ in which numbers stand in the matrix, and how many matrices there "
+        "are.",
         "Spatially: N · M matrices of 3 by 3. Depthwise: M matrices, each with N rows of 9 numbers. All must pass.",
         "`torch.linalg.matrix_rank(kernel)` gives the ranks of all 3×3 kernels at once, in shape (N, M).",
     ),

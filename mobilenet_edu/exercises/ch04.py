@@ -142,8 +142,8 @@ def _border(factor: int, taps: int) -> Fraction:
     minutes=10,
     unit="output channels",
     task="""Somebody promises that splitting a layer makes it at least `factor` times cheaper. `factor` is a whole
-number. Its kernel has `taps` taps (9 for a 3×3 one). Fill the two gaps: the function returns the smallest number of
-output channels for which the promise holds, or `None` if no number of channels is enough.""",
+number. The layer's kernel has `taps` taps (9 for a 3×3 one). Fill the two gaps: the function returns the smallest
+number of output channels for which the promise holds, or `None` if no number of channels is enough.""",
     hints=(
         "Solve the inequality as the text did for 8 and 9 taps. When is it impossible?",
         r"$N t / (N + t) \ge f \Leftrightarrow N (t - f) \ge f t$, with $t$ taps and factor $f$.",
@@ -404,9 +404,9 @@ def _stride_in_pointwise(M: int, N: int, K: int, size: int, stride: int) -> int:
     level=4,
     minutes=15,
     task="""A client has read "8 to 9 times cheaper" and sends a network of standard layers: a list of `(in_channels,
-out_channels, kernel_size, input_size, stride)`, square kernels with padding `kernel_size // 2`, square maps. Split a
-layer only if that saves MACs. How many times fewer MACs does the whole network then need? Return a
-`Fraction`: before over after.""",
+out_channels, kernel_size, input_size, stride)`, odd square kernels with padding `kernel_size // 2`, square maps. Split
+a layer only if that saves MACs. How many times fewer MACs does the whole network then need? Return a `Fraction`:
+before over after.""",
     hints=(
         "A network's saving is not the average of its layers' savings: an expensive layer weighs more. Which sums do "
         "you need?",

@@ -256,18 +256,19 @@ def _no_counterexample(answer, weights):
 
 
 @exercise(
-    title="Show that ReLU is not additive",
+    title="Show that ReLU does not add up",
     goal=3,
     level=3,
     minutes=12,
-    task="""One filter and ReLU: $f(x) = \\max(0, \\sum_i w_i x_i)$. It is not additive, but for many pairs of
-patches it looks as if it were. Write a function that gets the filter's `weights`, a list of whole numbers of which
-at least one is not 0, and returns a pair `(a, b)` of patches, two lists of the same length, for which $f(a) + f(b)$
-differs from $f(a + b)$. Any pair that does so is right.""",
+    task="""One filter and ReLU: $f(x) = \\max(0, \\sum_i w_i x_i)$. A *patch* is one window of the map, written as a
+list. The outputs of two patches do not always add up to the output of their sum, but for many pairs they do. Write a
+function that gets the filter's `weights`, a list of whole numbers of which at least one is not 0, and returns a pair
+`(a, b)` of patches, two lists of the same length, for which $f(a) + f(b)$ differs from $f(a + b)$. Any pair that does
+so is right.""",
     hints=(
-        "ReLU treats one sign differently from the other. What must the two responses look like?",
-        "You need Σwᵢaᵢ > 0 and Σwᵢbᵢ < 0. Which patch surely has a positive response, whatever the weights?",
-        "A patch equal to the filter responds with Σwᵢ², so begin with `a = list(weights)`.",
+        "ReLU treats one sign differently from the other. What must the two sums Σwᵢaᵢ and Σwᵢbᵢ look like?",
+        "You need Σwᵢaᵢ > 0 and Σwᵢbᵢ < 0. Which patch surely has a positive sum, whatever the weights?",
+        "A patch equal to the filter has the sum Σwᵢ², so begin with `a = list(weights)`.",
     ),
     cases=(([1],), ([-1, 1],), ([0, 0, -2],), ([1, 2, 1, 0],)),
     random_case=_random_filter,
@@ -287,7 +288,7 @@ differs from $f(a + b)$. Any pair that does so is right.""",
         ),
         Mistake(
             "a multiple of the first",
-            "Your second patch is a positive multiple of the first. Both respond with the same sign, and there ReLU "
+            "Your second patch is a positive multiple of the first. Both sums have the same sign, and there ReLU "
             "is linear.",
             lambda weights: (list(weights), [2 * weight for weight in weights]),
         ),
@@ -303,7 +304,7 @@ differs from $f(a + b)$. Any pair that does so is right.""",
             lambda weights: ([1] * len(weights), [-1] * len(weights)),
         ),
     ),
-    reasoning="""The patch a = w responds with Σwᵢ², which is positive, and b = −w with minus that, which ReLU cuts
+    reasoning="""The patch a = w has the sum Σwᵢ², which is positive, and b = −w with minus that, which ReLU cuts
 to zero. So f(a) + f(b) = Σwᵢ², while a + b is all zeros and f(a + b) = 0. A test for linearity that only scales, or
 that only tries patches of one sign, does not find ReLU. That is why the chapter tests sums of random images.""",
 )
@@ -642,13 +643,14 @@ def _parameters_without_gradient(model, image):
     goal=4,
     level=4,
     minutes=20,
-    task="""A client's network has more parameters than your calculation. The client fine-tunes it, so some layers
-are frozen (`requires_grad=False`) and get no gradient although every image passes through them. So look at what
-*runs*: return the names of the modules that hold parameters of their own and that a forward pass with `image` never
-calls, as a list in the order of `named_modules()`. Afterwards the network must be in the same mode, with the same
-buffers, and without anything that you attached to it.""",
+    task="""A client's network has more parameters than your calculation. The client trains a trained network further
+and has frozen some layers (`requires_grad=False`) which get no gradient although every image passes through them. So
+look at what *runs*: return the names of the modules that hold parameters of their own and that a forward pass with
+`image` never calls, as a list in the order of `named_modules()`. Afterwards the network must be in the same mode, with
+the same buffers, and without anything that you attached to it.""",
     hints=(
-        "PyTorch can call a function of yours each time a module runs. Look up `register_forward_hook`.",
+        "PyTorch can call a function of yours each time a module runs: `handle = module.register_forward_hook(note)`. "
+        "Afterwards `handle.remove()` takes it off again.",
         "idle = modules with parameters of their own − modules that ran. "
         "`module.parameters(recurse=False)` gives a module's own parameters.",
         "Begin with `called = set()` and a function `note(module, inputs, output)` that adds the module to it.",

@@ -364,9 +364,9 @@ def _twin_as_loop(*case):
     level=3,
     minutes=15,
     task="""Build MobileNet's dense twin from a table: each block is **one** standard 3×3 convolution with padding 1,
-followed by batch norm and ReLU. Before the rows stands the stem, the same kind of layer from 3 colours to
-`stem_channels` with stride 2; after them average pooling to 1×1 and one linear layer to `num_classes`. Convolutions
-have no bias.""",
+followed by batch norm and ReLU. The stem comes before the rows: the same kind of layer, from 3 colours to
+`stem_channels`, with stride 2. After the rows come average pooling to 1×1 and one linear layer to `num_classes`.
+Convolutions have no bias.""",
     hints=(
         "The chapter's `build` has the right frame. Which line makes the separable block?",
         "(channels in, channels out, stride) runs through the stem and the rows alike, so one loop makes them all.",
@@ -527,12 +527,13 @@ _TABLE_2 = {
     level=3,
     minutes=12,
     task="""A paper prints each kind's share of the MACs in per cent, as strings such as `"94.86"`. You have computed
-the MACs themselves. Both come as dictionaries with the same names. Return the list of those names whose printed
-share is not the computed one, rounded to **as many digits as are printed**, in the order of `printed`.""",
+the MACs themselves. Both come as dictionaries with the same names. Return the list of those names whose printed share
+differs from the computed one after rounding to **as many decimal places as are printed**, in the order of
+`printed`.""",
     hints=(
-        "A printed 1.9 says less than a printed 1.91. How do you find out how many digits there are?",
-        "A misprint differs from 100 · MACs / all MACs when both are written with the same number of digits.",
-        'Digits after the point: `len(text.partition(".")[2])`. An f-string with `:.{digits}f` rounds.',
+        "A printed 1.9 says less than a printed 1.91. How do you find out how many decimal places there are?",
+        "A misprint differs from 100 · MACs / all MACs when both are written with the same number of decimal places.",
+        'Decimal places: `len(text.partition(".")[2])`. An f-string with `:.{digits}f` rounds.',
     ),
     cases=(
         (
@@ -689,7 +690,8 @@ def _by_hand(memory, width_multiplier):
     task="""A client has a microcontroller with `memory` bytes for the maps; the weights are stored elsewhere. Every
 number of a map takes one byte (int8). While a layer runs, what it reads and what it writes must both fit; batch norm
 and ReLU need nothing of their own. Return the largest image side, a multiple of 32 up to 224, at which
-`mobilenet_v1(width_multiplier, side)` fits, or 0 if none does.""",
+`mobilenet_v1(width_multiplier, side)` fits, or 0 if none does. (The width multiplier is a factor on the channels of
+every layer.)""",
     hints=(
         "How many numbers are in memory while one layer runs? And which layer decides whether the network fits?",
         "At side s, max over the layers of (input elements + output elements) must be ≤ `memory`.",

@@ -329,7 +329,8 @@ _within = _grow(lambda macs, budget: macs <= budget)
     seconds=20,
     task="""Your camera can deliver any square image. Write a function that returns the largest resolution, in whole
 pixels, at which MobileNet V1 with this width multiplier (and 1000 classes) costs at most `max_macs`; 0 if no image is
-small enough. A formula from ρ² misses: the sizes of the maps are rounded. So let your code search.""",
+small enough. A formula with ρ² gives the wrong answer, because the sizes of the maps are rounded. So let your code
+search.""",
     hints=(
         "The cost never falls when the image grows. So try one size after the other.",
         "The answer is the last resolution with `mobilenet_v1(width_multiplier, resolution).cost.macs <= max_macs`.",
