@@ -7,31 +7,18 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
+from worked_once import worked_out_once  # noqa: F401
 
 from mobilenet_edu import exercises
 from mobilenet_edu.exercises import LEVELS, MISCONCEPTIONS, exercises_of
 from mobilenet_edu.exercises import __main__ as listing
-from mobilenet_edu.exercises._engine import Exercise, _Trial
+
+pytestmark = pytest.mark.usefixtures("worked_out_once")
 
 CHAPTERS = exercises.chapters()
 EXERCISES = [exercise for chapter in CHAPTERS.values() for exercise in exercises_of(chapter)]
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=[f"{e.chapter}.{e.name}" for e in EXERCISES])
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS.values(), ids=[f"ch{number:02}" for number in CHAPTERS])
-
-
-@pytest.fixture(autouse=True, scope="module")
-def what_is_right_is_worked_out_once():
-    """The cases are the same in every run, and so is what the reference makes of them."""
-    known, work_out = {}, Exercise._trials
-
-    def trials(exercise):
-        if exercise.name not in known:
-            known[exercise.name] = list(work_out(exercise))
-        return [_Trial(trial.case, trial.right, trial.expected) for trial in known[exercise.name]]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Exercise, "_trials", trials)
-        yield
 
 
 def defined(code: str, name: str):

@@ -320,11 +320,10 @@ def shift(runs, experiment):
     return fmean(map(percent, again)) - fmean(map(percent, runs))
 
 
-def test_a_cheap_row_chosen_at_random_comes_out_again(experiment, one_thread):
+def test_the_cheapest_steady_row_comes_out_again(experiment, one_thread):
     """Processors round differently, and then the same seed is another run: only steady rows can be asked to agree."""
-    steady = [runs for runs in rows(6) if runs[0].width_multiplier < 0.25 and spread(runs) < 1]
-    runs, seed = random.choice(steady), random.choice((0, 1))
-    assert abs(shift([run for run in runs if run.seed == seed], experiment)) <= 1.5
+    runs = min((runs for runs in rows(6) if spread(runs) < 1), key=lambda runs: runs[0].width_multiplier)
+    assert abs(shift([run for run in runs if run.seed == 0], experiment)) <= 1.5
 
 
 def test_the_linear_models_come_out_again_on_every_split_and_in_the_files_order(experiment):

@@ -18,7 +18,8 @@ BOOK = Path(__file__).parents[2] / "book"
 def figures(chapter: str, without: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
     """The variables at each named figure, and at the ``"end"``, of the chapter that begins with ``chapter``.
 
-    ``without`` names what slow cells define and no figure needs: those cells, which other tests run, are left out.
+    ``without`` names what slow cells define and no figure needs: those cells, which draw nothing and other tests run,
+    are left out.
     """
     (path,) = BOOK.glob(f"{chapter}*.ipynb")
     variables: dict[str, Any] = {}
@@ -32,6 +33,7 @@ def figures(chapter: str, without: tuple[str, ...] = ()) -> dict[str, dict[str, 
                 break
             if cell.cell_type == "code" and "setup" not in cell.metadata.get("tags", []):  # which speaks IPython
                 if slow := [name for name in without if re.search(rf"^(def )?{name}\b.*[=:]", cell.source, re.M)]:
+                    assert "plt." not in cell.source, f"{path.name}: the cell of {slow} draws, and is looked at here"
                     left_out += slow
                     continue
                 exec(cell.source, variables)
