@@ -196,16 +196,18 @@ def test_a_chapter_has_two_essays_that_say_what_a_good_answer_contains(chapter):
 
 
 def test_no_exercise_stands_twice():
-    names = Counter(exercise.name for exercise in EXERCISES)
-    titles = Counter(exercise.title for exercise in EXERCISES)
-    tasks = Counter(exercise.task for exercise in EXERCISES)
-    assert {*names.values(), *titles.values(), *tasks.values()} == {1}
+    for part in ("name", "title", "task"):
+        times = Counter(getattr(exercise, part) for exercise in EXERCISES)
+        twice = [each for each, count in times.items() if count > 1]
+        assert not twice, f"two exercises have the same {part}, {twice}: give one of them its own"
 
 
 @each_chapter
 def test_no_two_exercises_of_a_chapter_differ_only_in_constants(chapter):
-    shapes = [without_constants(exercise.solution_code) for exercise in exercises_of(chapter)]
-    assert len(set(shapes)) == len(shapes)
+    shapes: dict[str, str] = {}
+    for exercise in exercises_of(chapter):
+        alike = shapes.setdefault(without_constants(exercise.solution_code), exercise.name)
+        assert alike == exercise.name, f"{exercise.name} is {alike} with other constants: ask for something else"
 
 
 def without_constants(code: str) -> str:

@@ -39,7 +39,10 @@ def test_a_chapter_imports_what_its_solutions_need(path):
     ]
     code = "\n".join(cell.source for cell in cells)
     for exercise in exercises_of_page(path):
-        assert imported(exercise.imports) <= imported(code), exercise.name
+        lacks = imported(exercise.imports) - imported(code)
+        assert not lacks, (
+            f"{path.name}: the solution of {exercise.name} needs {lacks}; import it in a cell of the chapter"
+        )
 
 
 def imported(code):
@@ -54,8 +57,11 @@ def test_each_goal_of_a_chapter_is_tested_and_each_exercise_has_a_goal(path):
     goals = {int(number) for number in re.findall(r"^(\d)\. ", text, re.MULTILINE)}
     chapter = exercise_cells.chapter_module(path)
     tested = {each.goal for each in (*exercises_of_page(path), *chapter.ESSAYS)}
-    assert 3 <= len(goals) <= 5
-    assert tested == goals
+    assert 3 <= len(goals) <= 5, f"{path.name}: its first cell lists {len(goals)} goals; a chapter has three to five"
+    assert tested == goals, (
+        f"{path.name} has the goals {goals}, and its exercises and essays test {tested}: "
+        "set the goal of each in mobilenet_edu/exercises, or correct the list in the first cell"
+    )
 
 
 @each_page
