@@ -29,9 +29,9 @@ def _sum_of_layers(in_channels, out_channels, expansion, map_size):
     minutes=5,
     unit="MACs",
     task="""This function is finished: the cost of an inverted residual with stride 1 and 3×3 filters. Run it. Then
-print the three terms for 16 channels in, 16 out and expansion 6, and for 160 in and out. How many times as much as
-filtering does each of the other two steps cost, and why does that change? Last, break it: let the expansion multiply
-the projection only, check again, and read the answer.""",
+print the three terms for 16 channels in, 16 out and expansion 6, and for 160 in and out. How many times the cost of
+filtering does each of the other two steps have? Why does the answer change with the width? Then break it: multiply only
+the projection by the expansion, check again, and read the answer.""",
     hints=(
         "Which of the three steps sees the narrow map, and which only the wide one?",
         "Per pixel: wide · in, then 9 · wide, then wide · out.",
@@ -281,7 +281,7 @@ def _a_tenth_of_the_channels(channels, width_multiplier):
     minutes=12,
     unit="channels",
     task="""MobileNet V2 and the networks after it round every width. Take `channels` times `width_multiplier`. Round
-to the nearest multiple of 8, upwards if it lies in the middle, but never below 8. If that has lost more than a tenth
+to the nearest multiple of 8 (halfway cases go up), and take at least 8. If that has lost more than a tenth
 of the exact width, take the next multiple of 8 instead. Return the width.""",
     hints=(
         "Three steps in a row: round, lift to 8 if needed, then look at what was lost.",
@@ -484,7 +484,7 @@ stride, project, each with batch norm, no biases, ReLU6 after the first two. Wit
 layer. Where stride and widths allow it, the input is added. Submodules may have any names: weights, groups, outputs
 and MACs are compared.""",
     hints=(
-        "Begin with the chapter's `inside`, and ask for each number in it where it comes from now.",
+        "Begin with the chapter's `inside`, and ask which argument each of its numbers becomes.",
         "The input is added where `stride == 1 and in_channels == out_channels`. That takes a `forward` of its own.",
         "Begin with a class: `class Block(nn.Module):`, and in its `__init__` a list of layers for `nn.Sequential`.",
     ),
@@ -816,7 +816,7 @@ def _by_text(write, convert=float, doubled=lambda count: 2 * count):
     level=4,
     minutes=20,
     task="""A client sends data sheets of networks. Each prints a cost such as `"4.5"`, with a unit of 10⁶ or 10⁹
-operations, and calls it "FLOPs", which may mean either. You have counted the network's MACs. Round your
+operations, and calls it "FLOPs", which may mean FLOPs or MACs. You have counted the network's MACs. Round your
 count to as many digits after the point as the sheet prints. Return `"MACs"` if that gives the printed text, `"FLOPs"`
 if twice your count does, rounded in the same way, and `"neither"` otherwise.""",
     hints=(

@@ -53,9 +53,9 @@ def _some_differ(expected, got):
     level=1,
     minutes=8,
     task="""This function is complete. `expected` and `got` hold one list of logits for each image, the first from
-PyTorch, the second from a file in its runtime. It returns the largest difference of two logits, and how many images
-get the same answer. Invent logits for two images where the largest difference is 0.2 and one answer has changed, and
-others where it is 5 and none has. Then break it: leave out `abs`, check again, and read the answer.""",
+PyTorch, the second from a file in its runtime. It returns the largest difference between two logits, and how many
+images get the same answer. Invent logits for two images where the largest difference is 0.2 and one answer has
+changed, and others where it is 5 and none has. Then break it: leave out `abs`, check again, and read the answer.""",
     hints=(
         "When does an answer change: if a logit moves far, or if two logits change places?",
         "The answer is the place of the largest logit. Two that are nearly equal change places easily.",
@@ -261,8 +261,8 @@ def _sum_of(rounds, place):
     level=2,
     minutes=8,
     task="""Two programs took turns: in each round first the plain one ran, then the other, and `rounds` holds the
-pairs of times, `(plain, other)`. In some rounds a third program kept the machine busy. Fill the two gaps: return the
-median, over the rounds, of the other program's time as a share of the plain one's.""",
+pairs of times, `(plain, other)`. In some rounds a third program kept the machine busy. Fill the two gaps: for
+each round, divide the other program's time by the plain one's; return the median of these ratios.""",
     hints=(
         "If a round was slow for both programs, which number of that round still means something?",
         "Divide other by plain in each round. Then take the median of these ratios.",
@@ -463,10 +463,11 @@ _ALONE, _FITTED = _measured_errors()
     level=3,
     minutes=20,
     unit="µs",
-    task="""`times` are the µs of each step of a large network. Another network has the same steps with less or more
-work: a step with the share s of the work takes f + (t − f) · s, if it took t, where f is a fixed cost of every step,
-the same for all. You do not know f, but one small network has been measured: its shares are `small`, its whole time
-is `measured`. Find f from it, and return the predicted time of the network with the shares `other`.""",
+    task="""`times` are the microseconds (µs) of each step of a large network. Another network has the same steps with
+less or more work. A step that takes t in the large network takes f + (t − f) · s in one that does the share s of its
+work. f is a fixed cost, the same for every step. You do not know f, but one small network has been measured: its shares
+are `small`, its whole time is `measured`. Find f from it, and return the predicted time of the network with the shares
+`other`.""",
     hints=(
         "Write the small network's time as a sum over its steps. Which unknown is left?",
         "measured = Σ t·s + f · Σ (1 − s), so f is the gap that proportion leaves, divided by Σ (1 − s).",
@@ -653,10 +654,10 @@ def _first_piece_alone(operations, supported, copy):
     minutes=20,
     unit="µs",
     task="""A client's network runs on a chip beside the processor. `operations` are its steps in order, each `(name,
-chip, processor)` with the µs that it takes in either place. The converter hands to the chip every step whose name is
-in `supported`, and says nothing about the others: they stay on the processor. Whenever the next step is in the other
-place, the map is copied, which takes `copy` µs. The picture starts on the processor, and the answer must end there.
-Return the time of the whole network, in µs.""",
+chip, processor)` with the microseconds (µs) that it takes in either place. The converter hands to the chip every step
+whose name is in `supported`; the others stay on the processor, without a message. Whenever the next step is in the
+other place, the map is copied, which takes `copy` µs. The picture starts on the processor, and the answer must end
+there. Return the time of the whole network, in µs.""",
     hints=(
         "Where is the map before the first step, and where must it be after the last?",
         "Each unbroken run of steps on the chip costs two copies, one there and one back.",
