@@ -284,7 +284,7 @@ RECOGNISED = [
     ("achieved_gflops", "from statistics import median\nreturn 4 * macs * batch_size / median(seconds) / 1e9",
      "`2 * macs * batch_size"),
     ("macs_per_byte", "w = kernel_size**2 * in_channels * out_channels // groups\np = map_size**2 * batch_size\n"
-     "return Fraction(w * p, number_bytes * w + p * (in_channels + out_channels))", "out_channels) * number_bytes"),
+     "return Fraction(w * p, number_bytes * w + p * (in_channels + out_channels))", "Parentheses stand in the wrong"),
     ("bias_left", "mean = 0.0\nfor _ in range(batches):\n    mean = (1 - momentum) * mean + bias\nreturn bias - mean",
      "bias * momentum"),
     ("receptive_field", "f, s = 1, 1\nfor k, t in layers:\n    f += (k - 1) * s\n    s *= t\n    return f\nreturn f",

@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
+from mobilenet_edu.exercises._as_if import as_if
 from mobilenet_edu.exercises._mending import Slip, changed_solution, mended_in_one_place
-from mobilenet_edu.exercises._noticing import TELLS_ENOUGH, Try, mended, noticed, returns_nothing, unread
+from mobilenet_edu.exercises._noticing import ORDINALS, TELLS_ENOUGH, Try, mended, noticed, returns_nothing, unread
 from mobilenet_edu.exercises._plain import plain, remark
+from mobilenet_edu.exercises._relating import quantities, related
 from mobilenet_edu.exercises._running import CappedOutput, OutOfTime, describe, has_hole, within
 from mobilenet_edu.exercises._values import change, difference, is_network, kind_of, same, show, wrong_type
 from mobilenet_edu.exercises.networks import layers_of, other_layers
@@ -196,8 +198,8 @@ class Exercise:
     def _try(self, answer: Callable[..., Any], trial: _Trial) -> None:
         arguments = copy.deepcopy(trial.case)
         got = answer(*arguments)
-        if is_network(got):  # it may take over the networks that it is made of
-            trial.network = got
+        if is_network(trial.right):  # it may take over the networks that it is made of
+            trial.network = got if is_network(got) else None
         else:
             names = inspect.signature(self.reference).parameters
             changes = zip(names, map(change, trial.case, arguments), strict=False)
@@ -205,7 +207,7 @@ class Exercise:
         trial.got = plain(trial.right, got)
         trial.complaint = wrong_type(trial.right, trial.got)
         if trial.complaint:
-            rounded = type(trial.got) is float and type(trial.right) is not Fraction
+            rounded = type(trial.got) is float and type(trial.right) is int
             trial.is_of_another_type = trial.got is not None and not rounded
             return
         trial.remark = remark(trial.right, got)
@@ -293,32 +295,91 @@ class Exercise:
             # Of two names for networks either may do; and a change may make a network that takes minutes.
             takes_networks = any(map(is_network, (failing.right, *failing.case)))
             if not any(each and each.name for each in found) and self.judge is None and not takes_networks:
-                restart()
-                found.append(self._as_a_changed_solution(trials, failing))
+                for seek in (
+                    lambda: self._as_of_other_arguments(trials, failing),
+                    lambda: self._as_a_relation(trials),
+                    lambda: self._as_a_changed_solution(trials, failing),
+                    lambda: self._mended(answer, trials, failing, two=True),
+                    lambda: self._as_a_changed_solution(trials, failing, two=True),
+                ):
+                    restart()
+                    found.append(seek())
+                    if found[-1]:
+                        return
 
         within(self.seconds, look, CappedOutput())
         return next((each for each in reversed(found) if each), None)
 
-    def _mended(self, answer: Callable[..., Any], trials: list[_Trial], failing: _Trial) -> Slip | None:
-        """One change with which the answer would be right; the case that failed is tried first."""
+    def _mended(
+        self, answer: Callable[..., Any], trials: list[_Trial], failing: _Trial, two: bool = False
+    ) -> Slip | None:
+        """One change, or ``two``, with which the answer would be right; the case that failed is tried first."""
         names = list(inspect.signature(self.reference).parameters)
         ordered = [failing, *trials]  # all of them in their order, since a judge may compare one with the next
+        if two and not _vary([trial.right for trial in trials]):
+            return None
 
         def right(other: Callable[..., Any]) -> bool:
             return all(self._passes(other, trial) for trial in ordered)
 
-        slip = mended(answer, names, right)
-        return slip or mended_in_one_place(answer, _numbers(names, trials), _words(trials), right, self.reference)
+        slip = None if two else mended(answer, names, right)
+        numbers, words = _numbers(names, trials), _words(trials)
+        return slip or mended_in_one_place(answer, numbers, words, right, self.reference, two)
 
-    def _as_a_changed_solution(self, trials: list[_Trial], failing: _Trial) -> Slip | None:
-        """One change with which the solution gives what the answer gave; the case that failed is tried first."""
+    def _as_a_changed_solution(self, trials: list[_Trial], failing: _Trial, two: bool = False) -> Slip | None:
+        """One change, or ``two``, with which the solution gives what the answer gave, or a part of it."""
         names = list(inspect.signature(self.reference).parameters)
         ordered = [failing, *(trial for trial in trials if trial is not failing)]
 
-        def alike(other: Callable[..., Any]) -> bool:
-            return all(same(self._observed(other, trial), trial.got) for trial in ordered)
+        for what, part in _wrong_parts(trials):
+            given = [part(trial.got) for trial in trials]
+            if not _vary(given, 10 if two else 4 if what.startswith("The") else 1):
+                continue
 
-        return changed_solution(self.reference, _numbers(names, trials), _words(trials), alike)
+            def alike(other: Callable[..., Any], part: Callable[[Any], Any] = part) -> bool:
+                return all(same(part(self._observed(other, trial)), part(trial.got)) for trial in ordered)
+
+            numbers, words = _numbers(names, trials), _words(trials)
+            slip = changed_solution(self.reference, numbers, words, alike, two)
+            if slip and what.startswith("The"):
+                return slip._replace(sentence=f"{what} that {slip.sentence.partition(' those ')[2]}")
+            if slip:
+                return slip
+        return None
+
+    def _as_of_other_arguments(self, trials: list[_Trial], failing: _Trial) -> Slip | None:
+        """Other arguments for which all that the answer gave, or a part of it, is right."""
+        names = list(inspect.signature(self.reference).parameters)
+        ordered = [failing, *(trial for trial in trials if trial is not failing)]
+        known: dict[str, str] = {}
+        for what, part in _wrong_parts(trials):
+
+            def alike(changed: Callable[[Case], Case], part: Callable[[Any], Any] = part) -> bool:
+                return all(same(part(self._of_case(changed(trial.case), trial)), part(trial.got)) for trial in ordered)
+
+            if _vary([part(trial.got) for trial in trials], 6):  # of few names each may be right by chance
+                known[what] = as_if(names, [trial.case for trial in trials], alike)
+        said = [f"{what} the right one for {other}" for what, other in known.items() if other]
+        return Slip("as of other arguments", _sentences(trials, said)) if said else None
+
+    def _of_case(self, case: Case, trial: _Trial) -> Any:
+        """What the solution makes of other arguments, seen as the answer to these is."""
+        right = self.reference(*copy.deepcopy(case))
+        return self.observe(right, *copy.deepcopy(trial.case))
+
+    def _as_a_relation(self, trials: list[_Trial]) -> Slip | None:
+        """How what the answer gave, or a part of it, is related to what is right, in all cases or in the wrong ones."""
+        names = list(inspect.signature(self.reference).parameters)
+        wrong = [trial for trial in trials if trial.complaint]
+        for some in (trials, wrong) if len(wrong) >= 4 else (trials,):
+            known = quantities(names, [trial.case for trial in some])
+            said = []
+            for what, part in _wrong_parts(trials):
+                is_ = related([part(trial.expected) for trial in some], [part(trial.got) for trial in some], known)
+                said += [f"{what} {is_}"] if is_ else []
+            if said:
+                return Slip("a relation", _sentences(trials, said, where="" if some is trials else "where it is wrong"))
+        return None
 
     def _passes(self, answer: Callable[..., Any], known: _Trial) -> bool:
         """Whether an answer is right in one case; False if it fails."""
@@ -434,6 +495,41 @@ def _words(trials: list[_Trial]) -> list[str]:
     parts = [part for each in trials for part in (each.right if type(each.right) in (tuple, list) else [each.right])]
     words = list(dict.fromkeys(part for part in parts if type(part) is str))
     return words if len(words) <= 6 else []
+
+
+def _vary(values: list[Any], at_least: int = 10) -> bool:
+    """Whether there are so many different ones that nothing fits them all by chance."""
+    return len(set(map(show, values))) >= at_least
+
+
+def _wrong_parts(trials: list[_Trial]) -> list[tuple[str, Callable[[Any], Any]]]:
+    """What of the answers is to be explained, in words, and how to get it: all of it, then each part that is wrong."""
+    pairs = [(trial.expected, trial.got) for trial in trials]
+    parts: list[tuple[str, Callable[[Any], Any]]] = [("Your answer is", lambda value: value)]
+    kind, count = type(pairs[0][0]), len(pairs[0][0]) if type(pairs[0][0]) in (tuple, dict) else 0
+    if not 2 <= count <= 4 or any(type(each) is not kind or len(each) != count for pair in pairs for each in pair):
+        return parts
+    keys = (
+        dict(zip(ORDINALS, range(count), strict=False)) if kind is tuple else {f"`{key}`": key for key in pairs[0][0]}
+    )
+    for said, key in keys.items():
+        if kind is dict and any(key not in each for pair in pairs for each in pair):
+            return parts[:1]
+        if not all(same(expected[key], got[key]) for expected, got in pairs):
+            parts.append((f"The {said} part of your answer is", lambda value, key=key: value[key]))
+    return parts
+
+
+def _sentences(trials: list[_Trial], said: list[str], where: str = "") -> str:
+    """One sentence: of all, or else of each part about which there is one."""
+    right = sum(not trial.complaint for trial in trials)
+    count = f"It is right in {right} of {len(trials)} cases. " if where else ""
+    end = ", in every case" if not where else ""
+    said = said[:1] if said[0].startswith("Your") else said
+    return count + " ".join(
+        f"{where[:1].upper() + where[1:] + ', ' if where else ''}{each[0].lower() + each[1:] if where else each}{end}."
+        for each in said
+    )
 
 
 def _filled(text: str, indent: str = "") -> str:

@@ -77,18 +77,21 @@ def mended_in_one_place(
     words: Sequence[str],
     right: Callable[[Function], bool],
     solution: Function | None = None,
+    two: bool = False,
 ) -> Slip | None:
     """The change that makes an answer right in every case; None if none does.
 
     ``arguments`` are those of the exercise that are numbers; ``words`` are texts that right answers hold; a change that
-    brings what neither the answer nor the ``solution`` has is tried last.
+    brings what neither the answer nor the ``solution`` has is tried last. ``two`` if it is two changes that have
+    nothing in common: only where so many answers are asked for that two do not fit them by chance.
     """
     tree = None if getattr(answer, "__closure__", None) else _head_of(answer)
     if tree is None:
         return None
     known = _atoms(tree) | _atoms(tree_of(solution) if solution else None)
-    for change in _that_hold(answer, tree, _changes(tree.body[0], arguments, words), right, known):
-        said = "" if change.said.endswith("does not fit here.") else f"{change.said} "  # something else may not fit
+    for change in _that_hold(answer, tree, _changes(tree.body[0], arguments, words), right, known, two):
+        said = f"{change.said} ".lstrip()
+        said = "" if said.endswith("does not fit here. ") else said  # something else may not fit
         way = _way(tree, change, "in place of")
         way += "," if change.more else ""
         return Slip(change.kind, f"{said}{way[0].upper()}{way[1:]} your function is right in every case.")
@@ -96,14 +99,18 @@ def mended_in_one_place(
 
 
 def changed_solution(
-    solution: Function, arguments: Sequence[str], words: Sequence[str], alike: Callable[[Function], bool]
+    solution: Function,
+    arguments: Sequence[str],
+    words: Sequence[str],
+    alike: Callable[[Function], bool],
+    two: bool = False,
 ) -> Slip | None:
     """The change of a solution with which it gives what the answer gives: ``alike`` compares the two in every case."""
     tree = _head_of(solution)
     if tree is None:
         return None
     changes = [*_left_out(tree.body[0]), *_changes(tree.body[0], arguments, words)]
-    for change in _that_hold(solution, tree, changes, alike, _atoms(tree)):
+    for change in _that_hold(solution, tree, changes, alike, _atoms(tree), two):
         sentence = f"Your answers are those of the solution {_way(tree, change, 'where it has')}."
         return Slip(f"as {change.kind}", sentence)
     return None
@@ -142,12 +149,13 @@ def _that_hold(
     changes: Iterable[Change],
     holds: Callable[[Function], bool],
     known: set[Any],
+    two: bool,
 ) -> Iterator[Change]:
     """The first change of a function that ``holds`` accepts."""
     places = _places(tree)
     made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not _loaded(node)}
     changes = list(changes)
-    changes = [*changes, *_at_several_places(changes)]
+    changes = [*_two_at_once(changes, known)] if two else [*changes, *_at_several_places(changes)]
     changes = sorted(changes, key=lambda change: _likelier(change, places, known, made))
     _watch(tree)
     places, end = _places(tree), clock() + SECONDS
@@ -191,6 +199,42 @@ def _at_several_places(changes: Sequence[Change]) -> Iterator[Change]:
                     yield first._replace(more=tuple(more))
 
 
+# Slips of which one answer may well have two. Of the others there are too many: in time no pair would be found.
+OF_TWO = (
+    "left out",
+    "equality",
+    "rounding",
+    "integer division",
+    "a factor too many",
+    "a step too many",
+    "direction",
+    "the condition",
+    "not squared",
+    "off by one",
+    "parentheses",
+    "another function",
+    "another operator",
+    "another constant",
+    "exchanged",
+)
+
+
+def _two_at_once(changes: Sequence[Change], known: set[Any]) -> Iterator[Change]:
+    """Two changes that have nothing in common, and bring nothing that is not ``known``."""
+    plain = [change for change in changes if change.kind in OF_TWO and not change.lines]
+    plain = [change for change in plain if _atoms(change.other) <= known | _FAMILIAR]
+    kept = {id(change): {id(node) for node in ast.walk(change.other)} for change in plain}
+    within = {id(change): {id(node) for node in ast.walk(change.part)} for change in plain}
+    for one, other in itertools.combinations(plain, 2):
+        for outer, inner in ((one, other), (other, one)):
+            if id(inner.part) in within[id(outer)]:  # it must still be there once the outer one is made
+                if inner.part is not outer.part and id(inner.part) in kept[id(outer)]:
+                    yield outer._replace(said="", more=(inner,))
+                break
+        else:
+            yield one._replace(said="", more=(other,))
+
+
 def _holds(whole: ast.AST, part: ast.AST) -> bool:
     return any(node is part for node in ast.walk(whole))
 
@@ -224,10 +268,11 @@ def _likelier(change: Change, places: dict[int, Any], known: set[Any], made: set
     """
     part, other = change.part, change.other
     longer = isinstance(other, ast.BinOp) and other.left is part
+    two = [each for each in change.more if each.kind != change.kind]
     return (
         len(change.more),
         not _atoms(other) <= known | _FAMILIAR,
-        KINDS.index(change.kind),
+        sum(KINDS.index(each.kind) for each in (change, *two)),
         longer and isinstance(places[id(part)][0], ast.Assign),
         longer and getattr(part, "id", "") in made,
         longer and isinstance(other.op, (ast.Div, ast.FloorDiv)),
@@ -386,7 +431,10 @@ class _Listed:
 
 
 def _changed(tree: ast.AST, changes: Sequence[Change]) -> ast.AST:
-    return copy.deepcopy(tree, {id(each.part): copy.deepcopy(each.other) for each in changes})
+    known: dict[int, ast.AST] = {}
+    for each in reversed(changes):  # what lies within another comes behind it
+        known[id(each.part)] = copy.deepcopy(each.other, dict(known))
+    return copy.deepcopy(tree, known)
 
 
 def _parents(tree: ast.AST) -> dict[int, ast.AST]:
@@ -397,7 +445,7 @@ def _quoted(tree: ast.Module, change: Change, changes: Sequence[Change]) -> tupl
     """The changed part, its text before and after, with as much around it as a line holds and a reader needs."""
     parents = _parents(tree)
     shown = part = change.part
-    texts = ast.unparse(change.part), ast.unparse(change.other)
+    texts = ast.unparse(change.part), ast.unparse(_changed(change.part, changes))
     for _ in range(3):
         part = parents.get(id(part))
         if not isinstance(part, (ast.expr, ast.Return, ast.Assign, ast.AugAssign, ast.keyword, ast.Slice)):
@@ -424,6 +472,7 @@ KINDS = (
     "the condition",
     "not squared",
     "off by one",
+    "parentheses",
     "another name",
     "another attribute",
     "another function",
@@ -651,6 +700,7 @@ def _of_operator(node: Any) -> Iterator[Change]:
         yield Change("direction", said, node, node.operand)
     elif isinstance(node, ast.BinOp):
         yield from _of_terms(node, sign)
+        yield from _of_grouping(node)
     else:
         said = "It adds up what should be replaced."
         yield Change("a step too many", said, node, ast.Assign([node.target], node.value))
@@ -672,6 +722,17 @@ def _of_terms(node: ast.BinOp, sign: type) -> Iterator[Change]:
         if _is_a_number(part):
             squared = ast.BinOp(part, ast.Pow(), ast.Constant(2))
             yield Change("not squared", "A square is missing.", part, squared)
+
+
+def _of_grouping(node: ast.BinOp) -> Iterator[Change]:
+    """`a / b - c` for `a / (b - c)`, and the other way round."""
+    said = "Parentheses stand in the wrong place."
+    if isinstance(node.right, ast.BinOp):
+        inner = _with(node, right=node.right.left)
+        yield Change("parentheses", said, node, _with(node.right, left=inner))
+    if isinstance(node.left, ast.BinOp):
+        inner = _with(node, left=node.left.right)
+        yield Change("parentheses", said, node, _with(node.left, right=inner))
 
 
 def _is_a_number(node: ast.AST) -> bool:
@@ -917,9 +978,9 @@ def _of_blocks(node: Any) -> Iterator[Change]:
                 moved = line.body[0], line
                 yield Change("begun anew in each round", said, node, _with(node, **{field: block}), moved)
         for line in lines:
-            if isinstance(line, ast.AugAssign) or (
-                isinstance(line, ast.Expr) and not isinstance(line.value, ast.Constant)
-            ):
+            into = isinstance(line, ast.Assign) and isinstance(line.targets[0], (ast.Subscript, ast.Attribute))
+            called = isinstance(line, ast.Expr) and not isinstance(line.value, ast.Constant)
+            if isinstance(line, ast.AugAssign) or into or called:
                 yield Change("a step too many", "There is one line too many.", line, ast.Pass())
         for i, line in enumerate(lines):
             if isinstance(line, (ast.For, ast.While)) and isinstance(line.body[-1], ast.Return) and len(line.body) > 1:

@@ -72,8 +72,9 @@ def layers_of(network: nn.Module) -> list[str]:
     """What a network is made of, as it prints itself: its innermost modules, without those that compute nothing."""
     found = []
     for module in network.modules():
-        own = list(module.parameters(recurse=False)) and type(module).__module__.startswith("torch.nn")
-        if own or not list(module.children()):
+        torchs = type(module).__module__.startswith("torch.nn")
+        own = list(module.parameters(recurse=False)) and torchs
+        if own or (not list(module.children()) and (torchs or module is not network)):
             text = re.sub(_DEFAULTS, "", repr(module)).replace("(, ", "(")
             if not text.startswith(("Identity", "Flatten", "Unflatten")) and "\n" not in text:
                 found.append(text)
