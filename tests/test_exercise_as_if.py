@@ -122,3 +122,9 @@ def test_a_relation_is_told_only_if_it_holds_in_every_case():
     assert related(right, [12, 23, 36], known) == "the right one and the number of entries of `seconds` together"
     assert related(right, [0, 0, 0], known) == ""
     assert related([10, 10, 35], [30, 40, 210], known) == "", "two right ones are too few"
+
+
+def test_of_texts_and_lists_no_product_is_made():
+    known = [("`unit`", [10**12, 10**11, 10**13])]
+    assert related(["MACs", "FLOPs", "neither"], ["MACs", "neither", "FLOPs"], known) == ""
+    assert related([[1], [2], [3]], [[1], [1], [2]], known) == ""
