@@ -128,3 +128,17 @@ def test_of_texts_and_lists_no_product_is_made():
     known = [("`unit`", [10**12, 10**11, 10**13])]
     assert related(["MACs", "FLOPs", "neither"], ["MACs", "neither", "FLOPs"], known) == ""
     assert related([[1], [2], [3]], [[1], [1], [2]], known) == ""
+
+
+def test_a_solution_that_would_run_for_ever_with_other_arguments_is_given_up(monkeypatch):
+    def search(limit):
+        found = 0
+        while found != limit:
+            found += 1
+        return found
+
+    def told(changed):
+        return all(_mending.watched(search)(*changed((limit,))) == -1 for limit in (3, 4, 5))
+
+    monkeypatch.setattr(_mending, "ONE", 0.05)
+    assert as_if(["limit"], [(3,), (4,), (5,)], told) == ""

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from mobilenet_edu.exercises._mending import TooLong
+
 SECONDS = 1.0  # of work for all changes of the arguments of one exercise
 clock = getattr(time, "thread_time", time.monotonic)  # a browser has no time of a thread
 NUMBERS = (int, float, Fraction)
@@ -48,7 +50,7 @@ def as_if(names: Sequence[str], cases: Sequence[Case], alike: Callable[[Callable
         try:
             if alike(other.changed):
                 return other.said
-        except Exception:  # the solution cannot do it with these
+        except (Exception, TooLong):  # the solution cannot do it with these, or would take for ever
             continue
     return ""
 
@@ -61,9 +63,14 @@ def others(names: Sequence[str], cases: Sequence[Case]) -> Iterator[Other]:
         for said, change in _CHANGES.get(kinds[i], lambda name, column: ())(name, columns[i]):
             yield Other(said, lambda case, i=i, change=change: (*case[:i], change(case[i]), *case[i + 1 :]), name)
     for i, j in itertools.permutations(range(len(names)), 2):
-        if kinds[i] == kinds[j] != "":
+        if kinds[i] == kinds[j] != "" and not (_large(columns[j]) and not _large(columns[i])):
             said = f"`{names[j]}` in place of `{names[i]}`"
             yield Other(said, lambda case, i=i, j=j: (*case[:i], case[j], *case[i + 1 :]), names[i])
+
+
+def _large(column: Sequence[Any], limit: int = 10_000) -> bool:
+    """Whether there is a number with which it would be unwise to replace a small one, or to square it."""
+    return any(type(value) in NUMBERS and abs(value) > limit for value in column)
 
 
 def _kind_of(column: Sequence[Any]) -> str:
@@ -94,7 +101,8 @@ def _of_number(name: str, column: Sequence[Any]) -> Iterator[tuple[str, Callable
     yield f"`{name} - 1` in place of `{name}`", lambda value: value - 1
     yield f"twice the `{name}`", lambda value: 2 * value
     yield f"half the `{name}`", lambda value: value // 2 if type(value) is int else value / 2
-    yield f"the square of `{name}`", lambda value: value * value
+    if not _large(column, 30):
+        yield f"the square of `{name}`", lambda value: value * value
     yield f"`{name}` with the other sign", lambda value: -value
     if any(type(value) is float for value in column):
         yield f"`{name}` rounded", round

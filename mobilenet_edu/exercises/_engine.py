@@ -20,7 +20,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from mobilenet_edu.exercises._as_if import as_if
-from mobilenet_edu.exercises._mending import Slip, changed_solution, mended_in_one_place
+from mobilenet_edu.exercises._mending import Slip, changed_solution, mended_in_one_place, watched
 from mobilenet_edu.exercises._noticing import ORDINALS, TELLS_ENOUGH, Try, mended, noticed, returns_nothing, unread
 from mobilenet_edu.exercises._plain import plain, remark
 from mobilenet_edu.exercises._relating import quantities, related
@@ -352,20 +352,22 @@ class Exercise:
         names = list(inspect.signature(self.reference).parameters)
         ordered = [failing, *(trial for trial in trials if trial is not failing)]
         known: dict[str, str] = {}
+        solution = watched(self.reference)
         for what, part in _wrong_parts(trials):
 
             def alike(changed: Callable[[Case], Case], part: Callable[[Any], Any] = part) -> bool:
-                return all(same(part(self._of_case(changed(trial.case), trial)), part(trial.got)) for trial in ordered)
+                return all(
+                    same(
+                        part(self.observe(solution(*copy.deepcopy(changed(trial.case))), *copy.deepcopy(trial.case))),
+                        part(trial.got),
+                    )
+                    for trial in ordered
+                )
 
             if _vary([part(trial.got) for trial in trials], 6):  # of few names each may be right by chance
                 known[what] = as_if(names, [trial.case for trial in trials], alike)
         said = [f"{what} the right one for {other}" for what, other in known.items() if other]
         return Slip("as of other arguments", _sentences(trials, said)) if said else None
-
-    def _of_case(self, case: Case, trial: _Trial) -> Any:
-        """What the solution makes of other arguments, seen as the answer to these is."""
-        right = self.reference(*copy.deepcopy(case))
-        return self.observe(right, *copy.deepcopy(trial.case))
 
     def _as_a_relation(self, trials: list[_Trial]) -> Slip | None:
         """How what the answer gave, or a part of it, is related to what is right, in all cases or in the wrong ones."""
