@@ -18,7 +18,8 @@ def exercises_of_page(path):
 
 
 def test_every_chapter_has_exercises():
-    assert sorted((ROOT / "book").glob("[0-9][0-9]_*.ipynb")) == PAGES
+    for path in sorted((ROOT / "book").glob("[0-9][0-9]_*.ipynb")):
+        assert path in PAGES, f"{path.name} has no exercises: write mobilenet_edu/exercises/ch{path.name[:2]}.py"
 
 
 @each_page
@@ -74,7 +75,9 @@ def test_one_exercise_of_a_chapter_needs_code_that_the_chapter_does_not_show(pat
         for exercise in exercises_of_page(path)
         if exercise.level >= 3 and not any(squeezed(line) in text for line in essential_lines(exercise))
     ]
-    assert unseen
+    assert unseen, (
+        f"{path.name} shows the code of every exercise of level 3 and 4: ask for something that it does not show"
+    )
 
 
 def essential_lines(exercise):
