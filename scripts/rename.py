@@ -56,4 +56,4 @@ def main(old: str, new: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*[*sys.argv[1:], "", ""][:2])

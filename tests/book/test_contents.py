@@ -42,19 +42,21 @@ def test_a_new_chapter_is_one_row():
     assert f'    {last + 1}: ("And “on”", 45, [1], 0),' in contents_lists.first_page_list(contents)
 
 
-OPENING = "# And “on”\n\n1. add.\n\n**You need:** [chapter 13](13_onto_a_device.ipynb)\n\n**Time:** about 45 minutes"
+LAST = max(contents_lists.chapters(contents_lists.read()))
+NEXT = f"{LAST + 1:02}_and_on"
+OPENING = f"# And “on”\n\n1. add.\n\n**You need:** [chapter {LAST}]({LAST:02}_it.ipynb)\n\n**Time:** about 45 minutes"
 
 
 @pytest.fixture
 def written(tmp_path, monkeypatch):
-    """Writes a notebook with that first cell, number 14, into a folder of its own."""
+    """Writes the notebook of the next chapter, with that first cell, into a folder of its own."""
     for path in NOTEBOOKS:
         (tmp_path / path.name).touch()
     monkeypatch.setattr(contents_lists, "BOOK", tmp_path)
 
     def write(opening):
         cells = [nbformat.v4.new_markdown_cell(opening)]
-        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "14_and_on.ipynb")
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / f"{NEXT}.ipynb")
 
     return write
 
@@ -63,10 +65,10 @@ def test_the_row_of_a_new_chapter_is_written_from_its_first_cell(written):
     assert contents_lists.with_new_rows() == {}
     written(OPENING)
     (text,) = contents_lists.with_new_rows().values()
-    row = contents_lists.chapters(tomllib.loads(text))[14]
+    row = contents_lists.chapters(tomllib.loads(text))[LAST + 1]
     last = contents_lists.read()["parts"][-1]["chapters"][-1]
     assert row == {
-        **{"file": "14_and_on", "title": "And “on”", "minutes": 45, "needs": [13], "lane": 0},
+        **{"file": NEXT, "title": "And “on”", "minutes": 45, "needs": [LAST], "lane": 0},
         "meeting": last["meeting"],
     }
     assert tomllib.loads(text)["appendices"] == contents_lists.read()["appendices"]
@@ -75,19 +77,17 @@ def test_the_row_of_a_new_chapter_is_written_from_its_first_cell(written):
 @pytest.mark.parametrize("missing", ["# And “on”", "**Time:** about", "**You need:**", "1. "])
 def test_a_new_chapter_without_a_row_is_told_what_its_first_cell_lacks(missing, written):
     written(OPENING.replace(missing, ""))
-    with pytest.raises(
-        SystemExit, match=r"book/14_and_on.ipynb: its first cell needs a line such as '.*\nThen run make"
-    ):
+    with pytest.raises(SystemExit, match=rf"book/{NEXT}.ipynb: its first cell needs a line such as '.*\nThen run make"):
         fresh.main(["--texts"])
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"file": "14_too_far"}, "must count up from 01"),
-        ({"needs": [13]}, "can only need chapters before it"),
+        ({"file": f"{LAST + 1:02}_too_far"}, "must count up from 01"),
+        ({"needs": [LAST]}, "can only need chapters before it"),
         ({"needs": [0]}, "can only need chapters before it"),
-        ({"file": "12_without_a_notebook"}, "does not exist"),
+        ({"file": f"{LAST - 1:02}_without_a_notebook", "needs": []}, "does not exist"),
     ],
 )
 def test_a_row_that_cannot_be_is_refused_with_a_sentence(change, message, monkeypatch):

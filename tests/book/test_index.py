@@ -3,12 +3,12 @@
 import json
 import re
 
+import contents_lists
 from drawn import BOOK, figures
 
 from mobilenet_edu import exercises, training
 
 CELLS = json.loads((BOOK / "index.ipynb").read_text(encoding="utf-8"))["cells"]
-NEEDS = re.compile(r"\*\*Time:\*\* about (\d+) minutes\. \*\*You need:\*\*(.*?)\n\n", re.DOTALL)
 
 
 def test_titles_minutes_and_needs_are_those_of_the_chapters():
@@ -17,11 +17,10 @@ def test_titles_minutes_and_needs_are_those_of_the_chapters():
     assert len(stated) == len(paths)
     for number, path in enumerate(paths, start=1):
         opening = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
-        minutes, needs = NEEDS.search(opening + "\n\n").groups()
         title, stated_minutes, stated_needs, _ = stated[number]
         assert opening.startswith(f"# {title}\n")
-        assert stated_minutes == int(minutes)
-        assert stated_needs == [int(need) for need in re.findall(r"\((\d\d)_", needs)]
+        assert stated_minutes == int(contents_lists.TIME.search(opening)[0])
+        assert stated_needs == contents_lists.needed(opening)
 
 
 def test_the_first_picture_is_a_whole_digit_with_paper_around_and_its_belief():
@@ -83,7 +82,8 @@ def test_a_short_path_names_what_it_takes_for_known_and_its_minutes():
             assert set(chapters[number][1]) <= {*path, *known}, f"chapter {number} needs more"
         assert all(any(number in chapters[later][1] for later in (*path, *known)) for number in known)
         assert int(minutes) == sum(chapters[number][0] for number in path)
-    assert {number for _, path, _, _ in paths for number in numbers(path)} == set(chapters)
+    named = {number for _, path, _, _ in paths for number in numbers(path)}
+    assert named == set(range(1, max(named) + 1)), "a chapter before the last that a path names is on no path"
 
 
 def test_each_of_the_five_questions_has_an_answer_and_a_refresher():
