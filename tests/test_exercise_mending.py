@@ -299,7 +299,7 @@ RECOGNISED = [
      "`return bias - mean`"),
     ("rounded_width", "x = int(channels * width_multiplier)\nw = max(8, int(x + 4) // 8 * 8)\n"
      "return w + 8 if w < 0.9 * x else w", "too many: `int`"),
-    ("weight_shape", "return out_channels, in_channels // groups, kernel_size", "has 3 parts; 4 are asked for"),
+    ("weight_shape", "return out_channels, in_channels // groups, kernel_size", "has 3 parts; the exercise asks for 4"),
     ("largest_side", "for s in range(256, 0, -32):\n    if max(l.cost.input_elements + l.cost.output_elements"
      " for l in mobilenet_v1(width_multiplier, s).layers) <= memory:\n        return s\nreturn 0", "goes above 224"),
 ]  # fmt: skip

@@ -779,7 +779,7 @@ def _of_call(node: ast.Call, arguments: Sequence[str]) -> Iterator[Change]:
         said = f"`{keyword.arg}` should not be given here."
         yield Change("a step too many", said, node, _with(node, keywords=[*node.keywords[:i], *node.keywords[i + 1 :]]))
     if name == "round" and len(node.args) == 2:
-        yield Change("rounding", "`round` cuts digits off that are asked for.", node, node.args[0])
+        yield Change("rounding", "`round` cuts digits off that the exercise asks for.", node, node.args[0])
     if node.args and not node.keywords and name not in ROUNDED:
         for argument in arguments:
             if not any(getattr(each, "id", "") == argument for each in node.args):
@@ -867,7 +867,7 @@ def _of_attribute(node: ast.Attribute) -> Iterator[Change]:
 def _of_subscript(node: ast.Subscript) -> Iterator[Change]:
     if not _loaded(node):
         return
-    yield Change("a step too many", "It takes a part where all is asked for.", node, node.value)
+    yield Change("a step too many", "It takes a part, and the exercise asks for all.", node, node.value)
     if not isinstance(node.slice, (ast.Slice, ast.Tuple, ast.Constant)):
         get = ast.Call(ast.Attribute(node.value, "get", ast.Load()), [node.slice], [])
         yield Change("a step is missing", "A name that is not there has no entry.", node, get)
@@ -962,7 +962,7 @@ def _read_in(value: ast.AST) -> list[str]:
 
 
 def _of_nothing(value: ast.AST) -> Iterator[Change]:
-    said = "Where there is nothing, it gives None; 0 is asked for."
+    said = "Where there is nothing, it gives None; the exercise asks for 0."
     yield Change("nothing", said, value, ast.BoolOp(ast.Or(), [value, ast.Constant(0)]))
 
 

@@ -182,9 +182,8 @@ def _equal(expected: Any, got: Any) -> bool:
 def _whole_cost(tries: list[Try]) -> str:
     for name in ("macs", "params", "flops", "weights"):
         if _all(tries, lambda expected, got, name=name: not same(expected, got) and same(expected, getattr(got, name))):
-            return (
-                f"You returned the whole `{type(tries[0].got).__name__}`. Asked for is one of its numbers: `.{name}`."
-            )
+            whole = type(tries[0].got).__name__
+            return f"You returned the whole `{whole}`. The exercise asks for one of its numbers: `.{name}`."
     return ""
 
 
@@ -213,7 +212,7 @@ def _parts(tries: list[Try]) -> str:
         return "Each part of your answer is the opposite of the right one: True for False, False for True."
     lengths = {len(each.got) for each in tries if type(each.got) is tuple}
     if len(lengths) == 1 and count not in lengths and all(type(each.got) is tuple for each in tries):
-        return f"Your answer has {lengths.pop()} parts; {count} are asked for."
+        return f"Your answer has {lengths.pop()} parts; the exercise asks for {count}."
     return ""
 
 
@@ -258,7 +257,7 @@ def _entries(tries: list[Try]) -> str:
     if _all(tries, lambda expected, got: same(expected[::-1], got)):
         return "You have the right entries, in the opposite order."
     if _all(tries, lambda expected, got: same(expected[:1], got)):
-        return "You have the first entry only, and more are asked for."
+        return "You have the first entry only; the exercise asks for more."
     if _all(tries, lambda expected, got: sorted(map(key, expected)) == sorted(map(key, got))):
         return "You have the right entries, in another order."
     if _all(tries, lambda expected, got: same(expected[:-1], got)):
@@ -317,7 +316,8 @@ def _tensors(tries: list[Try]) -> str:
         return "Your numbers are right, in another shape."
     if all(each.expected.shape != each.got.shape for each in tries):
         first = tries[0]
-        return f"Your tensor has the shape {tuple(first.got.shape)}; asked for is {tuple(first.expected.shape)}."
+        got, expected = tuple(first.got.shape), tuple(first.expected.shape)
+        return f"Your tensor has the shape {got}; the exercise asks for {expected}."
     if all(each.expected.shape == each.got.shape and each.expected.any() for each in tries):
         largest = [each.expected.abs().argmax() for each in tries]
         factors = [
@@ -367,7 +367,8 @@ def _of_none(tries: list[Try]) -> str:
     if all(each.got is None for each in wrong):
         return ONLY_NONE_IS_WRONG
     if all(each.expected is None for each in wrong):
-        return "Where None is asked for your function gives something; all else is right. When is there no answer?"
+        sentence = "Where the exercise asks for None, your function gives something; all else is right."
+        return f"{sentence} When is there no answer?"
     return ""
 
 
@@ -391,7 +392,7 @@ def _beyond(tries: list[Try]) -> str:
     wrong, all_ = [each for each in tries if not each.right], [each.expected for each in tries]
     for limit, passes, word in ((max(all_), max, "above"), (min(all_), min, "below")):
         if len(wrong) >= 2 and all(each.expected == limit and passes(each.got, limit) == each.got for each in wrong):
-            return f"Your answer goes {word} {show(limit)}, where the answers that are asked for end; else it is right."
+            return f"Your answer goes {word} {show(limit)}, where the right answers end; else it is right."
     return ""
 
 
@@ -433,7 +434,7 @@ def _texts(tries: list[Try]) -> str:
         for other in dict.fromkeys([*got, ""]):
             if mark != other and _all(tries, lambda expected, got, a=mark, b=other: _with_one(expected, a, b) == got):
                 instead = f", not {other!r}" if other else ""
-                return f"Your text is right except for one mark: {mark!r} is asked for{instead}."
+                return f"Your text is right except for one mark: the exercise asks for {mark!r}{instead}."
     return ""
 
 

@@ -437,7 +437,7 @@ input's shape is `(batch, channels, height, width)`; the kernel is square.""",
         ),
         Mistake(
             "the output first",
-            "You gave the output's shape first. Asked for are the weight's, then the output's.",
+            "You gave the output's shape first. The exercise asks for the weight's, then the output's.",
             lambda *case: _shapes(*case)[::-1],
         ),
     ),

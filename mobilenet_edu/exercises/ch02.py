@@ -356,7 +356,7 @@ the input are pairs `(height, width)`; stride, padding and groups are single num
         ),
         Mistake(
             "a pointwise step as well",
-            "You added a pointwise step to the layer with groups. One convolution is asked for, and it has no "
+            "You added a pointwise step to the layer with groups. The exercise asks for one convolution, and it has no "
             "second step.",
             lambda M, N, K, size, stride, padding, groups: (
                 (_weights(M, N, K, groups) + (M * N if groups > 1 else 0)) * _positions(size, K, stride, padding)
@@ -686,7 +686,7 @@ stays within the budget, or 0 if not even one pixel fits.""",
         Mistake(
             "the output's side turned back",
             "You turned the output's side back into `(output - 1) * stride + 1`. A picture up to `stride - 1` "
-            "pixels larger has the same output: with a stride the largest is asked for.",
+            "pixels larger has the same output: with a stride, the exercise asks for the largest.",
             lambda M, N, K, stride, budget: max(0, (_solved(N, M, K, 1, budget) - 1) * stride + 1),
         ),
         Mistake(
@@ -726,7 +726,7 @@ stays within the budget, or 0 if not even one pixel fits.""",
         ),
         Mistake(
             "the cost itself",
-            "You returned what the layer costs. Asked for is the side of the picture.",
+            "You returned what the layer costs. The exercise asks for the side of the picture.",
             lambda M, N, K, stride, budget: K * K * M * N * isqrt(budget // (K * K * M * N)) ** 2,
         ),
     ),
@@ -863,7 +863,7 @@ MACs. Where two layers tie, the earlier one counts.""",
         ),
         Mistake(
             "the numbers themselves",
-            "You returned the largest numbers of weights and of MACs. Asked for are the positions of those "
+            "You returned the largest numbers of weights and of MACs. The exercise asks for the positions of those "
             "layers; `index` finds them.",
             lambda layers: (
                 max(M * N * K * K for M, N, K, _ in layers),
@@ -872,7 +872,7 @@ MACs. Where two layers tie, the earlier one counts.""",
         ),
         Mistake(
             "the layers themselves",
-            "You returned the layers. Asked for are their positions in the list.",
+            "You returned the layers. The exercise asks for their positions in the list.",
             lambda layers: tuple(layers[place] for place in _ranked(layers)),
         ),
         Mistake(

@@ -99,7 +99,7 @@ for which kernels does the check fail?""",
         ),
         Mistake(
             "what is saved",
-            "This is the share that is saved. Asked for is the share that is left.",
+            "This is the share that is saved. The exercise asks for the share that is left.",
             lambda *case: 1 - _ratio(*case),
         ),
         Mistake(
@@ -532,7 +532,7 @@ before over after.""",
         ),
         Mistake(
             "the share that is saved",
-            "You returned the share of the MACs that is saved. Asked for is a factor: before over after.",
+            "You returned the share of the MACs that is saved. The exercise asks for a factor: before over after.",
             lambda layers: 1 - 1 / _factor(layers),
         ),
     ),

@@ -167,7 +167,7 @@ norm follows. Its running mean starts at 0, and with each batch it moves towards
         ),
         Mistake(
             "what has been absorbed",
-            "This is the part that the running mean has absorbed. Asked for is what it still misses.",
+            "This is the part that the running mean has absorbed. The exercise asks for what it still misses.",
             lambda bias, batches, momentum: bias * (1 - (1 - momentum) ** batches),
         ),
         Mistake(
@@ -676,7 +676,7 @@ the same buffers, and without anything that you attached to it.""",
         ),
         Mistake(
             "what runs",
-            "These are the layers that run. Asked for are the others.",
+            "These are the layers that run. The exercise asks for the others.",
             lambda model, image: [
                 name for name, module in model.named_modules() if _own(module) and name in _calls(model, image)
             ],
@@ -706,7 +706,8 @@ the same buffers, and without anything that you attached to it.""",
         ),
         Mistake(
             "names of parameters",
-            "You listed parameters without a gradient. Asked for are modules; and a frozen one has none, but it runs.",
+            "You listed parameters without a gradient. The exercise asks for modules; and a frozen one has no "
+            "gradient, but it runs.",
             _parameters_without_gradient,
         ),
         Mistake(

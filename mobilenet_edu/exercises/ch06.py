@@ -613,7 +613,7 @@ differs from the computed one after rounding to **as many decimal places as are 
         ),
         Mistake(
             "the right ones",
-            "These are the names that agree. Asked for are the others.",
+            "These are the names that agree. The exercise asks for the others.",
             lambda printed, macs: [name for name in printed if name not in _by_distance(printed, macs)],
         ),
     ),
@@ -789,7 +789,7 @@ every layer.)""",
         ),
         Mistake(
             "weights in the same memory",
-            "You added the weights. They are stored elsewhere; asked for is the memory of the maps.",
+            "You added the weights. They are stored elsewhere; the exercise asks for the memory of the maps.",
             lambda memory, width: _largest(
                 lambda side: (
                     _bytes_at_once(mobilenet_v1(width, side).layers) + mobilenet_v1(width, side).weights <= memory
