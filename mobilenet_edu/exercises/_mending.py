@@ -40,8 +40,9 @@ class Slip(NamedTuple):
 class Change(NamedTuple):
     """A part of an answer's code, what stands in its place in the mended one, and what kind of slip that is.
 
-    ``lines`` are those that move: one before another, one out of a loop, or one into a loop before another. ``more``
-    are the same change at other places, to be made with it.
+    ``lines`` are those that move: one before another, one out of a loop, or one into a loop before another; ``where``
+    says where the first one of them belongs, if not there. ``more`` are the same change at other places, to be made
+    with it.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Change(NamedTuple):
     other: ast.AST
     lines: tuple[ast.stmt, ...] = ()
     more: tuple[Change, ...] = ()
+    where: str = ""
 
 
 class TooLong(BaseException):
@@ -127,6 +129,8 @@ def _head_of(function: Function) -> ast.Module | None:
 
 def _way(tree: ast.Module, change: Change, instead: str) -> str:
     """How to get from the code before to the code after."""
+    if change.where:
+        return f"with `{ast.unparse(change.lines[0]).splitlines()[0]}` {change.where}"
     if len(change.lines) == 2:
         first, second = (ast.unparse(line).splitlines()[0] for line in change.lines)
         return f"with `{first}` before `{second}`"
@@ -162,10 +166,8 @@ def _that_hold(
     for change in changes:
         if clock() > end:
             return
-        if isinstance(change.other, (ast.For, ast.While)):
-            change.other.body = [_look(), *change.other.body]
         for each in (change, *change.more):
-            _watch_product(each.other)
+            _watch_what_is_new(each.other)
         made_at = [(places[id(each.part)], each) for each in (change, *change.more)]
         try:
             try:
@@ -326,6 +328,13 @@ def _watch(tree: ast.AST) -> None:
         if isinstance(node, ast.FormattedValue):
             for width in _widths(node):
                 width.value = ast.Call(ast.Name("_small", ast.Load()), [width.value], [])
+        _watch_product(node)
+
+
+def _watch_what_is_new(other: ast.AST) -> None:
+    for node in ast.walk(other):
+        if isinstance(node, (ast.For, ast.While)) and not _is_call(getattr(node.body[0], "value", None), "_look"):
+            node.body = [_look(), *node.body]
         _watch_product(node)
 
 
@@ -491,8 +500,12 @@ KINDS = (
     "a factor is missing",
     "a step is missing",
     "another word",
+    "brackets",
+    "a factor elsewhere",
     "two lines in the wrong order",
     "begun anew in each round",
+    "not begun anew",
+    "the indentation",
     "returned too early",
     "nothing",
     "exchanged",
@@ -528,7 +541,7 @@ OPERATORS = {
 SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Pow: "**", ast.Mod: "%"}
 ALIKE = (
     ("min", "max", "sum"),
-    ("amin", "amax", "mean"),
+    ("amin", "amax", "mean", "sum"),
     ("any", "all"),
     ("argmin", "argmax"),
     ("mean", "median", "sum", "min", "max", "mode"),
@@ -603,6 +616,7 @@ def _changes(function: ast.FunctionDef, arguments: Sequence[str], words: Sequenc
             yield from _of_result(node.value)
         elif isinstance(node, ast.Assign):
             yield from _of_value(node.value, arguments)
+            yield from _of_start(node.value)
         elif isinstance(node, ast.Lambda):
             yield from _of_value(node.body, arguments)
             yield from _of_result(node.body)
@@ -672,7 +686,7 @@ def _by_one(node: ast.AST, field: str, place: int) -> Iterator[Change]:
 
 
 def _with(node: ast.AST, **fields: Any) -> ast.AST:
-    return type(node)(**{**dict(ast.iter_fields(node)), **fields})
+    return ast.copy_location(type(node)(**{**dict(ast.iter_fields(node)), **fields}), node)
 
 
 def _of_comparison(node: ast.Compare) -> Iterator[Change]:
@@ -732,6 +746,39 @@ def _of_terms(node: ast.BinOp, sign: type) -> Iterator[Change]:
         if _is_a_number(part):
             squared = ast.BinOp(part, ast.Pow(), ast.Constant(2))
             yield Change("not squared", "A square is missing.", part, squared)
+            if sign in (ast.Mult, ast.Div, ast.FloorDiv):
+                for by in (1, -1):
+                    yield Change("off by one", _BY_ONE, part, _plus(part, by))
+    yield from _of_brackets(node)
+
+
+TIMES, PLUS = (ast.Mult, ast.Div, ast.FloorDiv), (ast.Add, ast.Sub)
+
+
+def _of_brackets(node: ast.BinOp) -> Iterator[Change]:
+    """`(a + b) * c` for `a + b * c`, the reverse, and `a * c + b` for `a + b * c`."""
+    left, right, sign = node.left, node.right, node.op
+    if isinstance(sign, PLUS) and isinstance(right, ast.BinOp) and isinstance(right.op, TIMES):
+        other = ast.BinOp(ast.BinOp(left, sign, right.left), right.op, right.right)
+        yield Change("brackets", "Brackets are missing.", node, other)
+        if isinstance(right.op, ast.Mult):
+            for a, b in ((right.left, right.right), (right.right, right.left)):
+                other = ast.BinOp(ast.BinOp(left, ast.Mult(), b), sign, a)
+                yield Change("a factor elsewhere", "A factor stands at the wrong term.", node, other)
+    if isinstance(sign, PLUS) and isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
+        other = ast.BinOp(left.left, ast.Mult(), ast.BinOp(left.right, sign, right))
+        yield Change("brackets", "Brackets are missing.", node, other)
+        for a, b in ((left.left, left.right), (left.right, left.left)):
+            other = ast.BinOp(a, sign, ast.BinOp(right, ast.Mult(), b))
+            yield Change("a factor elsewhere", "A factor stands at the wrong term.", node, other)
+    if isinstance(sign, TIMES) and isinstance(left, ast.BinOp) and isinstance(left.op, PLUS):
+        said = "The brackets stand around too much."
+        yield Change("brackets", said, node, ast.BinOp(left.left, left.op, ast.BinOp(left.right, sign, right)))
+        if isinstance(sign, ast.Mult):
+            yield Change("brackets", said, node, ast.BinOp(ast.BinOp(left.left, sign, right), left.op, left.right))
+    if isinstance(sign, ast.Mult) and isinstance(right, ast.BinOp) and isinstance(right.op, PLUS):
+        said = "The brackets stand around too much."
+        yield Change("brackets", said, node, ast.BinOp(ast.BinOp(left, sign, right.left), right.op, right.right))
 
 
 def _of_grouping(node: ast.BinOp) -> Iterator[Change]:
@@ -902,7 +949,7 @@ def _of_targets(node: Any) -> Iterator[Change]:
     if isinstance(target, ast.Tuple) and len(target.elts) == 2:
         said = "The two names are exchanged."
         yield Change("exchanged", said, target, _with(target, elts=target.elts[::-1]))
-    if isinstance(node, ast.Assign) and isinstance(target, ast.Name):
+    if isinstance(node, ast.Assign) and isinstance(target, (ast.Name, ast.Subscript)):
         said = "It replaces what should be added up."
         yield Change("a step is missing", said, node, ast.AugAssign(target, ast.Add(), node.value))
 
@@ -957,6 +1004,14 @@ def _of_result(value: ast.AST) -> Iterator[Change]:
     yield from _of_nothing(value)
 
 
+def _of_start(value: ast.AST) -> Iterator[Change]:
+    """Another value to start from."""
+    for part in value.elts if isinstance(value, ast.Tuple) else [value]:
+        if _is_a_number(part):
+            for start in (0, 1):
+                yield Change("another constant", f"`{ast.unparse(part)}` does not fit here.", part, ast.Constant(start))
+
+
 def _read_in(value: ast.AST) -> list[str]:
     return list(dict.fromkeys(node.id for node in ast.walk(value) if isinstance(node, ast.Name)))
 
@@ -964,6 +1019,54 @@ def _read_in(value: ast.AST) -> list[str]:
 def _of_nothing(value: ast.AST) -> Iterator[Change]:
     said = "Where there is nothing, it gives None; the exercise asks for 0."
     yield Change("nothing", said, value, ast.BoolOp(ast.Or(), [value, ast.Constant(0)]))
+
+
+def _of_indentation(node: Any, field: str, lines: Sequence[ast.stmt]) -> Iterator[Change]:
+    """A last line that moves out of its loop or condition, one that moves in, and a first value that moves in."""
+    for i, line in enumerate(lines):
+        if not isinstance(line, (ast.For, ast.While, ast.If)):
+            continue
+        *kept, last = line.body
+        if kept and not isinstance(last, (ast.Return, ast.For, ast.While, ast.If)):
+            block = [*lines[:i], _with(line, body=kept), last, *lines[i + 1 :]]
+            said, where = "A line stands too far to the right.", f"behind, not in, {_head(line)}"
+            yield Change("the indentation", said, node, _with(node, **{field: block}), (last,), where=where)
+        if i + 1 < len(lines) and not isinstance(line, ast.If) and not isinstance(lines[i + 1], ast.Return):
+            for loop in _loops_of(line):
+                inside = _with_loop(line, loop, [*loop.body, lines[i + 1]])
+                block = [*lines[:i], inside, *lines[i + 2 :]]
+                said, where = "A line stands too far to the left.", f"at the end of each round of {_head(loop)}"
+                yield Change("the indentation", said, node, _with(node, **{field: block}), (lines[i + 1],), where=where)
+        if isinstance(line, ast.If):
+            continue
+        for j, first in enumerate(lines[:i]):
+            if not isinstance(first, ast.Assign) or not set(_read_in(line)) & set(_read_in(first.targets[0])):
+                continue
+            for loop in _loops_of(line):
+                inside = _with_loop(line, loop, [first, *loop.body])
+                block = [*lines[:j], *lines[j + 1 : i], inside, *lines[i + 1 :]]
+                name = ast.unparse(first.targets[0])
+                said, where = f"`{name}` does not begin anew.", f"at the start of each round of {_head(loop)}"
+                yield Change("not begun anew", said, node, _with(node, **{field: block}), (first,), where=where)
+
+
+def _head(block: ast.stmt) -> str:
+    head = ast.unparse(_with(block, body=[ast.Pass()], orelse=[])).splitlines()[0]
+    return f"`{head}`" if len(head) <= LONGEST else "the condition" if isinstance(block, ast.If) else "the loop"
+
+
+def _loops_of(loop: ast.stmt) -> list[Any]:
+    """A loop, and those in it."""
+    return [each for each in ast.walk(loop) if isinstance(each, (ast.For, ast.While))]
+
+
+def _with_loop(whole: ast.stmt, loop: ast.stmt, body: list[ast.stmt]) -> Any:
+    """``whole`` with another body of the one loop in it."""
+    if whole is loop:
+        return _with(loop, body=body)
+    if not isinstance(whole, (ast.For, ast.While, ast.If)):
+        return whole
+    return _with(whole, body=[_with_loop(each, loop, body) for each in whole.body])
 
 
 def _begins(line: ast.stmt) -> bool:
@@ -999,3 +1102,4 @@ def _of_blocks(node: Any) -> Iterator[Change]:
                 said = "The `return` stands inside the loop and ends it in its first round."
                 moved = (line.body[-1],)
                 yield Change("returned too early", said, node, _with(node, **{field: block}), moved)
+        yield from _of_indentation(node, field, lines)

@@ -96,6 +96,12 @@ both cells again and read what the check says. Leave out the `2 *`, for example,
             "round down, with `//`.",
             lambda size, K, S, P: round((size + 2 * P - K) / S) + 1,
         ),
+        Mistake(
+            "the transposed convolution",
+            "This is the size after a *transposed* convolution, which goes from a small map back to a large one. Here "
+            "the kernel slides over `size + 2 * padding` pixels.",
+            lambda size, K, S, P: (size - 1) * S - 2 * P + K,
+        ),
     ),
     reasoning="""The padded row has `size + 2 * padding` pixels. The kernel needs `kernel` of them, so its first pixel
 can stand anywhere from 0 to `last_start`. In steps of `stride` that makes `last_start // stride` steps, and one place
@@ -167,6 +173,27 @@ def _last_product(image, kernel, stride):
 
 def _last_row(image, kernel, stride):
     return _slid(image, [[0] * len(kernel)] * (len(kernel) - 1) + [kernel[-1]], stride)
+
+
+def _diagonal(kernel):
+    return [[number if i == j else 0 for j, number in enumerate(row)] for i, row in enumerate(kernel)]
+
+
+def _matrix_product(image, kernel, stride):
+    """Each column of the window times the sum of a row of the kernel."""
+    return _slid(image, [[sum(row) for row in kernel]] * len(kernel), stride)
+
+
+def _with_gaps(image, kernel, stride):
+    """The stride inside of the window; what lies outside of the image counts as nothing."""
+    K, output = len(kernel), []
+    for y in range((len(image) - K) // stride + 1):
+        output.append([])
+        for x in range((len(image[0]) - K) // stride + 1):
+            places = [(i, j, y + i * stride, x + j * stride) for i, j in product(range(K), range(K))]
+            inside = [each for each in places if each[2] < len(image) and each[3] < len(image[0])]
+            output[-1].append(sum(kernel[i][j] * image[row][column] for i, j, row, column in inside))
+    return output
 
 
 @exercise(
@@ -260,6 +287,24 @@ def correlate_lists(image, kernel, stride):
             "kept the last row",
             "You keep only the last row of the kernel, as if the sum began again at 0 in every row.",
             _last_row,
+        ),
+        Mistake(
+            "the diagonal only",
+            "You took the diagonal of the window only, as with one loop for both indices. Each of the K rows of the "
+            "kernel has K numbers: two loops, one inside of the other.",
+            lambda image, kernel, stride: _slid(image, _diagonal(kernel), stride),
+        ),
+        Mistake(
+            "a product of matrices",
+            "You multiplied window and kernel as matrices. The kernel lies on the window: multiply the numbers that "
+            "lie on each other, then add up.",
+            _matrix_product,
+        ),
+        Mistake(
+            "a window with gaps",
+            "Your windows begin one pixel apart and have gaps: you multiplied i and j by the stride, and not `y` and "
+            "`x`. The window moves by the stride; inside of it the kernel lies on neighbours.",
+            _with_gaps,
         ),
     ),
     reasoning="""The output at (y, x) belongs to the window that begins at (y · stride, x · stride). Kernel number (i,
@@ -440,6 +485,12 @@ input's shape is `(batch, channels, height, width)`; the kernel is square.""",
             "You gave the output's shape first. The exercise asks for the weight's, then the output's.",
             lambda *case: _shapes(*case)[::-1],
         ),
+        Mistake(
+            "a batch of one",
+            "Your output has always one picture. The batch goes through: as many come out as went in, "
+            "`input_shape[0]`.",
+            _output(lambda output, shape: (1, *output[1:])),
+        ),
     ),
     reasoning="""Each of the output maps needs one kernel for each input map, which gives the weight's four numbers.
 The batch goes through unchanged, picture by picture; the channels become `out_channels`; each side follows the size
@@ -565,6 +616,17 @@ padding.""",
             "Your numbers are right, but they lie in turned places. Turn the kernel, and nothing else.",
             lambda images, weight: F.conv2d(images.flip(2, 3), weight),
         ),
+        Mistake(
+            "negated",
+            "You changed the kernel's sign. Half a turn moves its numbers to other places and leaves each as it is.",
+            lambda images, weight: F.conv2d(images, -weight),
+        ),
+        Mistake(
+            "a transposed convolution",
+            "You used a transposed convolution. It turns the kernel, but it also lets it hang over the edge: its "
+            "output has a rim of `K - 1` too much on each side.",
+            lambda images, weight: F.conv_transpose2d(images, weight.transpose(0, 1)),
+        ),
     ),
     reasoning="""`F.conv2d` computes a cross-correlation. A convolution is the cross-correlation with the turned
 kernel, and half a turn reverses the last two dimensions. Turning the image and then the output back would do as
@@ -626,6 +688,13 @@ def _last_stride_only(layers):
     field = 1
     for i, (kernel, _) in enumerate(layers):
         field += (kernel - 1) * (layers[i - 1][1] if i else 1)
+    return field
+
+
+def _whole_field_times_stride(layers):
+    field = 1
+    for kernel, stride in layers:
+        field = (field + kernel - 1) * stride
     return field
 
 
@@ -713,6 +782,33 @@ edges of the map.""",
             "multiplied the kernels",
             "You multiplied the kernels. The field grows by addition: kernel less one, times the step.",
             _product,
+        ),
+        Mistake(
+            "the whole field times the stride",
+            "You multiplied the whole field by each stride. A stride spreads what comes after it: multiply what later "
+            "layers add, and not what is there.",
+            _whole_field_times_stride,
+        ),
+        Mistake(
+            "the first stride forgotten",
+            "You left out the first layer's stride. It spreads the pixels of every layer behind it.",
+            lambda layers: _field([(layers[0][0], 1), *layers[1:]]),
+        ),
+        Mistake(
+            "the largest kernel",
+            "You gave the largest kernel. Layers widen the field one after the other: each adds its kernel less one, "
+            "times the step.",
+            lambda layers: max(kernel for kernel, _ in layers),
+        ),
+        Mistake(
+            "every stride is 2",
+            "You doubled the step at every stride. A stride of 3 makes it three times as long: multiply by the stride.",
+            lambda layers: _field([(kernel, min(stride, 2)) for kernel, stride in layers]),
+        ),
+        Mistake(
+            "the first kernel twice",
+            "You counted the first kernel twice: you started from it and added it again. Start from 1 pixel.",
+            lambda layers: _field(layers) + layers[0][0] - 1,
         ),
     ),
     reasoning="""One output number of the last layer sees `kernel` numbers of that layer's input. Walk from the image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isqrt, prod
+from math import isqrt, prod, sqrt
 from random import Random
 
 from mobilenet_edu.architecture import mobilenet_v1
@@ -94,6 +94,18 @@ weight.""",
             "You counted one kernel for each output map. Each needs a kernel of its own for *every* input map.",
             lambda M, N, K, bias: N * (K[0] * K[1] + bias),
         ),
+        Mistake(
+            "tensors counted",
+            "You counted the tensors, one weight and perhaps one bias. Count their numbers: `numel()` says how many a "
+            "tensor has.",
+            lambda M, N, K, bias: 1 + bias,
+        ),
+        Mistake(
+            "a bias for each tap",
+            "Your bias has one number for each tap of the kernel. It is added once all products of an output number "
+            "are added up: one number for each output map.",
+            lambda M, N, K, bias: M * N * K[0] * K[1] + (K[0] * K[1] if bias else 0),
+        ),
     ),
     reasoning="""There is one kernel for each pair of an input and an output map, and one bias for each output map.
 The size of the picture does not appear: the same weights serve every position.""",
@@ -175,6 +187,12 @@ def least_milliseconds(macs, gflops):
             "You divided the machine by the network: that is pictures per second.",
             lambda macs, gflops: gflops * 10**9 / (2 * macs),
         ),
+        Mistake(
+            "a thousand times too large",
+            "Your answer is a thousand times too large. A GFLOPS is a billion operations a second, 10⁹, and a second "
+            "has a thousand milliseconds: one of these steps lacks a thousand, or is taken twice.",
+            lambda macs, gflops: 2 * macs / gflops / 1e3,
+        ),
     ),
     reasoning=f"""One MAC is two FLOPs. Divide the network's FLOPs, an amount, by the machine's FLOPS, a rate, and
 seconds are left. For MobileNet V1's {_NETWORK.macs:,} MACs on 10 GFLOPS that is {1000 * _NETWORK.flops / 10e9:.0f}
@@ -212,6 +230,15 @@ def _weights(M, N, K, groups=1):
 
 def _positions(size, K, stride, padding):
     return prod(conv_output_size(size, K, stride, padding))
+
+
+def _without_zeros(in_channels, out_channels, kernel_size, input_size, stride, padding, groups):
+    """A wrong answer: only the products with pixels of the image."""
+    sides = []
+    for side, kernel in zip(input_size, kernel_size, strict=True):
+        starts = range(-padding, side + padding - kernel + 1, stride)
+        sides.append(sum(0 <= start + tap < side for start in starts for tap in range(kernel)))
+    return in_channels // groups * out_channels * prod(sides)
 
 
 @exercise(
@@ -389,6 +416,12 @@ the input are pairs `(height, width)`; stride, padding and groups are single num
                 (_weights(M, N, K) if groups == 1 else _weights(M, 1, K)) * _positions(size, K, stride, padding)
             ),
         ),
+        Mistake(
+            "without the padding's zeros",
+            "You left out the products with the padding's zeros. The layer multiplies them as well: each place of the "
+            "kernel costs the same, at the edge too.",
+            _without_zeros,
+        ),
     ),
     reasoning="""One number of the output is a sum of products, one for each number under the kernel in each map that
 the filter sees. The output has `out_channels` maps of `height * width` numbers. Multiply the two counts.""",
@@ -435,6 +468,10 @@ def _right_params(weights, filters, pixels, pictures, bias):
 
 def _right_macs(weights, filters, pixels, pictures, bias):
     return weights * pixels
+
+
+def _shrunk(weight_shape, output_shape):
+    return prod(side - kernel + 1 for side, kernel in zip(output_shape[2:], weight_shape[2:], strict=True))
 
 
 @exercise(
@@ -575,6 +612,28 @@ what belongs on the layer's data sheet: the pair (parameters, MACs). `bias` says
             "swapped",
             "You swapped the two numbers: parameters come first, then MACs.",
             _sheet(_right_macs, _right_params),
+        ),
+        Mistake(
+            "a bias for each pixel",
+            "You gave each number of the output a bias. All pixels of an output map share one.",
+            _sheet(lambda weights, filters, pixels, pictures, bias: weights + filters * pixels * bias, _right_macs),
+        ),
+        Mistake(
+            "MACs without the pixels",
+            "Your MACs are the weights. Each weight is used once for every pixel of the output.",
+            _sheet(_right_params, lambda weights, *_: weights),
+        ),
+        Mistake(
+            "weights of one filter",
+            "You counted the weights of one filter. The layer has `out_channels` of them, each with weights of its "
+            "own.",
+            _sheet(lambda *n: _right_params(n[0] // n[1], *n[1:]), lambda *n: _right_macs(*n) // n[1]),
+        ),
+        Mistake(
+            "the size formula on the output",
+            "You shrank the output by the kernel once more. The second shape is that of the *output* already: count "
+            "its pixels as they are.",
+            lambda weight, output, bias: (prod(weight) + weight[0] * bias, prod(weight) * _shrunk(weight, output)),
         ),
     ),
     reasoning="""The weight's shape gives the weights, and its first number the biases. Each weight is used once for
@@ -729,6 +788,32 @@ stays within the budget, or 0 if not even one pixel fits.""",
             "You returned what the layer costs. The exercise asks for the side of the picture.",
             lambda M, N, K, stride, budget: K * K * M * N * isqrt(budget // (K * K * M * N)) ** 2,
         ),
+        Mistake(
+            "no padding, and no negative maps",
+            "You forgot the padding: `kernel_size // 2` pixels on each side of the picture.",
+            lambda *case: _searched(
+                *case, lambda side, M, N, K, stride: K * K * M * N * max(0, (side - K) // stride + 1) ** 2
+            ),
+        ),
+        Mistake(
+            "the padding on one side",
+            "You padded one side only. The padding lies left and right, above and below: count it twice.",
+            lambda *case: _searched(
+                *case, lambda side, M, N, K, stride: K * K * M * N * max(0, (side - K // 2 - 1) // stride + 1) ** 2
+            ),
+        ),
+        Mistake(
+            "a root times the stride",
+            "You multiplied the output's side by the stride before you rounded it. A map has a whole number of pixels: "
+            "round the root first.",
+            lambda M, N, K, stride, budget: int(sqrt(budget / (K * K * M * N)) * stride),
+        ),
+        Mistake(
+            "a root that is not rounded",
+            "You did not round: your picture has a part of a pixel. The output's side is a whole number, so round the "
+            "root down, then turn it into the picture's side.",
+            lambda M, N, K, stride, budget: sqrt(budget / (K * K * M * N)) * stride,
+        ),
     ),
     reasoning="""The cost grows with the output's side in steps, so trying one side after the other finds the last one
 that is affordable. You can also solve for it: the affordable pixels are budget / (kernel² × channels), their square
@@ -879,6 +964,17 @@ MACs. Where two layers tie, the earlier one counts.""",
             "counted from 1",
             "You counted positions from 1. Python counts from 0.",
             lambda layers: tuple(place + 1 for place in _ranked(layers)),
+        ),
+        Mistake(
+            "weights without the kernel",
+            "You left the kernel out of the weights. A layer has kernel² × input channels × output channels of them.",
+            _most(lambda M, N, K, size: M * N, lambda M, N, K, size: M * N * K * K * size * size),
+        ),
+        Mistake(
+            "maps shrunk by the kernel",
+            "You shrank the maps by the kernel. The last number of a layer is the side of its *output*: count its "
+            "pixels as they are.",
+            _most(lambda M, N, K, size: M * N * K * K, lambda M, N, K, size: M * N * K * K * (size - K + 1) ** 2),
         ),
     ),
     reasoning="""The weights decide how much there is to download; the MACs, weights times pixels, decide how long it

@@ -101,6 +101,22 @@ check says.""",
             lambda M, N, K, groups: (N, 1, K, K),
             misconception="depthwise means separable",
         ),
+        Mistake(
+            "subtracted the groups",
+            "You subtracted the groups. They share the input channels out among them: divide.",
+            lambda M, N, K, groups: (N, M - groups + 1, K, K),
+        ),
+        Mistake(
+            "subtracted the groups, without one",
+            "You took the groups away from the input channels. They share the channels out among them: divide.",
+            lambda M, N, K, groups: (N, M - groups, K, K),
+        ),
+        Mistake(
+            "the kernel divided",
+            "You divided the kernel by the groups. A kernel keeps its size; what the groups share out are the input "
+            "channels.",
+            lambda M, N, K, groups: (N, M, K // groups, K // groups),
+        ),
     ),
     reasoning="""There are `out_channels` filters, whatever the groups. Each filter belongs to one group and sees that
 group's channels, `in_channels / groups` of them. In a depthwise layer this is one.""",
@@ -196,6 +212,34 @@ def dense_kernel(filters, matrix):
             "You summed over the outputs. Each of them keeps kernels of its own; what adds up are a channel's filters.",
             lambda filters, matrix: (matrix[..., None, None] * filters).sum(0),
         ),
+        Mistake(
+            "no matrix",
+            "You left out the mixing weights: all outputs get the same kernel. Output n takes `matrix[n, m, j]` times "
+            "filter j of channel m.",
+            lambda filters, matrix: filters.sum(1).expand(len(matrix), -1, -1, -1),
+        ),
+        Mistake(
+            "filters of all channels",
+            "You mixed the filters of all channels. The kernel for output n and input m holds channel m's own filters "
+            "only.",
+            lambda filters, matrix: matrix.sum(2)[:, :, None, None] * filters.sum((0, 1)),
+        ),
+        Mistake(
+            "filters of all channels, each with its weight",
+            "Each of your kernels mixes the filters of all channels. The kernel for output n and input m holds channel "
+            "m's own filters only.",
+            lambda filters, matrix: torch.einsum("nmd,pdij->nmij", matrix, filters),
+        ),
+        Mistake(
+            "the largest filter",
+            "You kept the largest number instead of the sum. The pointwise step adds up what a channel's filters made.",
+            lambda filters, matrix: (matrix[..., None, None] * filters).amax(2),
+        ),
+        Mistake(
+            "last filter only",
+            "You kept the last filter of each channel. With a depth multiplier, all of a channel's filters add up.",
+            lambda filters, matrix: matrix[:, :, -1, None, None] * filters[:, -1],
+        ),
     ),
     reasoning="""Convolution is linear, so mixing the filtered maps is the same as filtering with the mixed filters. For
 each pair of output and input, the kernel is the sum of that channel's filters, each times its weight. As a matrix of
@@ -278,6 +322,7 @@ exactly. All channels of a layer share one multiplier. The answer is an `int`, a
         (torch.zeros(2, 1, 3, 3),),
         (torch.stack([torch.stack([_slope(), _laplace()])] * 4),),
         (torch.stack([_slope(), _slope().T])[:, None] / 64,),
+        (torch.stack([torch.stack([_slope(), _laplace()]), torch.stack([_laplace(), _slope()])]),),
     ),
     random_case=_random_kernel,
     covers={
@@ -359,6 +404,53 @@ exactly. All channels of a layer share one multiplier. The answer is an `int`, a
             "You made one matrix with a row for each input channel. Each channel has a matrix of its own, and a row "
             "of it is one kernel.",
             lambda kernel: max(1, int(torch.linalg.matrix_rank(kernel.transpose(0, 1).flatten(1)))),
+        ),
+        Mistake(
+            "all kernels in one matrix",
+            "You put all N · M kernels into one matrix, as if channels could share filters. Each channel has its own "
+            "filters, so each has its own matrix.",
+            lambda kernel: max(1, int(torch.linalg.matrix_rank(kernel.flatten(0, 1).flatten(1)))),
+        ),
+        Mistake(
+            "summed over the inputs",
+            "You added the kernels up over the input channels. Each channel has filters of its own: keep them apart.",
+            lambda kernel: max(1, int(torch.linalg.matrix_rank(kernel.sum(1).flatten(1)))),
+        ),
+        Mistake(
+            "different kernels counted",
+            "You counted different kernels. Outputs whose kernels are multiples of one pattern share a filter, and a "
+            "sum of two patterns needs no third: count independent patterns, the rank.",
+            lambda kernel: max(len({str(one.tolist()) for one in kernel[:, m]}) for m in range(kernel.shape[1])),
+        ),
+        Mistake(
+            "as many as taps",
+            "You gave each channel as many filters as a kernel has taps. That is always enough, and may be far too "
+            "many: look at the rank.",
+            lambda kernel: kernel[0, 0].numel(),
+        ),
+        Mistake(
+            "kernels that are not zero",
+            "You counted the kernels of a channel that are not zero. Kernels that are multiples of one pattern share a "
+            "filter: count independent patterns, the rank.",
+            lambda kernel: max(1, int(kernel.flatten(2).any(2).sum(0).max())),
+        ),
+        Mistake(
+            "one or all",
+            "You answer 1 or as many as a kernel has taps. There is much between: the rank says how many patterns are "
+            "independent.",
+            lambda kernel: 1 if max(_ranks(kernel)) <= 1 else kernel[0, 0].numel(),
+        ),
+        Mistake(
+            "the mean rank rounded up",
+            "You shared the ranks out evenly among the channels. Each channel has filters of its own, so the neediest "
+            "one decides: the largest rank.",
+            lambda kernel: max(1, -(-sum(_ranks(kernel)) // len(_ranks(kernel)))),
+        ),
+        Mistake(
+            "a number for each kernel",
+            "You put one number for each kernel into the matrix: the sum of its taps. Two different patterns may have "
+            "one sum: a row needs all K² numbers.",
+            lambda kernel: max(1, int(torch.linalg.matrix_rank(kernel.sum((2, 3))))),
         ),
     ),
     reasoning="""For one input channel, the N kernels written as rows make a matrix. With d filters this matrix is a sum
@@ -583,6 +675,8 @@ def _random_claim(rng: Random) -> tuple:
         for n in range(N):
             if pattern is None or not one_pattern_per_channel:
                 pattern = _small_integers(rng, 3, 3)
+                if rng.random() < 0.3:
+                    pattern[2] = pattern[0] - pattern[1]  # rank 2
                 if rng.random() < columns_and_rows:
                     pattern = torch.outer(pattern[0], pattern[1])
             kernel[n, m] = rng.choice((-2, -1, 1, 2)) * pattern
@@ -672,7 +766,7 @@ whether the whole layer splits exactly into a depthwise and a pointwise one.""",
         ),
         Mistake(
             "all channels share one filter",
-            "You put all channels into one matrix, as if they shared a filter. Each channel has its own: M matrices.",
+            "You demand one pattern for all channels, as if they shared a filter. Each has its own: M matrices.",
             lambda kernel: (
                 _by_minors(kernel)[0],
                 bool(torch.linalg.matrix_rank(kernel.flatten(0, 1).flatten(1)) <= 1),
@@ -732,6 +826,68 @@ whether the whole layer splits exactly into a depthwise and a pointwise one.""",
             "You gave the answer about filtering and combining twice. The first question is about each 3×3 kernel "
             "alone: its rank as a matrix of 3 rows.",
             lambda kernel: (_by_minors(kernel)[1],) * 2,
+        ),
+        Mistake(
+            "one matrix with a row for each output",
+            "For the second meaning you made one matrix, with a row for each output. Each channel has a matrix of its "
+            "own: M matrices of N rows with 9 numbers.",
+            lambda kernel: (_by_minors(kernel)[0], bool(torch.linalg.matrix_rank(kernel.flatten(1)) <= 1)),
+        ),
+        Mistake(
+            "the first kernel and channel only",
+            "You looked at the first kernel and the first channel only. All of them must pass.",
+            lambda kernel: (_by_minors(kernel[:1, :1])[0], _by_minors(kernel[:, :1])[1]),
+        ),
+        Mistake(
+            "the first kernel only",
+            "For the first meaning you looked at one kernel only. Every one of them must split.",
+            lambda kernel: (_by_minors(kernel[:1, :1])[0], _by_minors(kernel)[1]),
+        ),
+        Mistake(
+            "symmetric kernels",
+            "For the first meaning you asked whether a kernel is symmetric. A column times a row need not be, and a "
+            "symmetric kernel need not split: its rank must be 1.",
+            lambda kernel: (bool((kernel == kernel.transpose(2, 3)).all()), _by_minors(kernel)[1]),
+        ),
+        Mistake(
+            "kernels of a channel added up",
+            "For the second meaning you added up a channel's kernels. A sum forgets what it was made of: keep the N "
+            "kernels apart, as rows of 9 numbers.",
+            lambda kernel: (_by_minors(kernel)[0], bool((torch.linalg.matrix_rank(kernel.sum(0)) <= 1).all())),
+        ),
+        Mistake(
+            "the mean kernel",
+            "For the first meaning you looked at the mean of all kernels. Every single one of them must be a column "
+            "times a row.",
+            lambda kernel: (bool(torch.linalg.matrix_rank(kernel.mean((0, 1))) <= 1), _by_minors(kernel)[1]),
+        ),
+        Mistake(
+            "equal kernels",
+            "For the second meaning you asked whether a channel's kernels are equal. Multiples of one pattern will do: "
+            "the pointwise step has a factor for each.",
+            lambda kernel: (_by_minors(kernel)[0], bool((kernel == kernel[:1]).all())),
+        ),
+        Mistake(
+            "rank 2 is enough",
+            "You ask for a rank below 3. A column times a row has rank 1, or 0.",
+            lambda kernel: (
+                bool((_spatial_ranks(kernel) < 3).all()),
+                bool((torch.linalg.matrix_rank(kernel.transpose(0, 1).flatten(2)) < 3).all()),
+            ),
+        ),
+        Mistake(
+            "a determinant of 0",
+            "For the first meaning you asked for a determinant of 0. That says that the rank is below 3; a column "
+            "times a row has rank 1, or 0.",
+            lambda kernel: (bool((_spatial_ranks(kernel) < 3).all()), _by_minors(kernel)[1]),
+        ),
+        Mistake(
+            "one is enough, twice",
+            "You were content with one kernel, and one channel, that splits. Every one of them must.",
+            lambda kernel: (
+                bool((_spatial_ranks(kernel) <= 1).any()),
+                bool((torch.linalg.matrix_rank(kernel.transpose(0, 1).flatten(2)) <= 1).any()),
+            ),
         ),
     ),
     reasoning="""The Sobel pair passes the first test and fails the second: each slope is a column times a row, but two

@@ -108,6 +108,29 @@ for which kernels does the check fail?""",
             "`Fraction(1, taps)`: then nothing is rounded.",
             lambda N, K_h, K_w: Fraction(1 / N + 1 / (K_h * K_w)),
         ),
+        Mistake(
+            "numerators and denominators added",
+            "You added numerators to numerators and denominators to denominators. Fractions are added over a common "
+            "denominator: `Fraction(1, a) + Fraction(1, b)` does it.",
+            lambda out_channels, height, width: Fraction(2, out_channels + height * width),
+        ),
+        Mistake(
+            "rounded to a small denominator",
+            "`limit_denominator` rounds. The exercise asks for the exact fraction: divide whole numbers with "
+            "`Fraction(a, b)`.",
+            lambda *layer: _ratio(*layer).limit_denominator(100),
+        ),
+        Mistake(
+            "divided with //",
+            "You divided with `//`, which gives 0 for 1 over anything larger. `Fraction(1, taps)` keeps the fraction.",
+            lambda out_channels, height, width: Fraction(1 // out_channels + 1 // (height * width)),
+        ),
+        Mistake(
+            "one fraction inside of the other",
+            "You took one over the sum of N and 1/taps. The two parts are added, each with a denominator of its own: "
+            "1/N + 1/taps.",
+            lambda out_channels, height, width: 1 / (out_channels + Fraction(1, height * width)),
+        ),
     ),
     reasoning="""Divide the two terms of the pair's cost by the standard layer's. Filtering: everything cancels but the
 N output channels. Combining: everything cancels but the taps of the kernel. Input channels and map size are gone.""",
@@ -337,6 +360,24 @@ for a number of output channels and a kernel with `taps` taps. Where not even on
             "Their sum must stay below: d / N + d / t < 1.",
             lambda N, taps: min(N, taps) - 1,
         ),
+        Mistake(
+            "not rounded",
+            "You gave the saving factor itself. A layer has a whole number of filters per channel: the largest one "
+            "below the factor.",
+            lambda out_channels, taps: out_channels * taps / (out_channels + taps),
+        ),
+        Mistake(
+            "one less than rounded down",
+            "You took one off everywhere. That is right only at a tie; between whole numbers, the one below the saving "
+            "factor still pays.",
+            lambda out_channels, taps: out_channels * taps // (out_channels + taps) - 1,
+        ),
+        Mistake(
+            "the smaller number",
+            "You took the smaller of the two numbers, as if each step had the whole layer's MACs to itself. Their sum "
+            "must stay below: d / N + d / t < 1.",
+            lambda out_channels, taps: min(out_channels, taps),
+        ),
     ),
     reasoning="""With d filters per channel both steps cost d times as much, so d must be strictly below the saving
 factor N t / (N + t). The largest whole number strictly below a fraction a / b is (a - 1) // b; a float could round a
@@ -396,6 +437,21 @@ def _stride_in_pointwise(M: int, N: int, K: int, size: int, stride: int) -> int:
     whole, _ = _layer_macs(M, N, K, size, stride)
     late = depthwise_conv2d_cost(M, K, size, padding=K // 2).macs + conv2d_cost(M, N, 1, size, stride=stride).macs
     return min(whole, late)
+
+
+def _by_sizes(layers, side) -> Fraction:
+    """The saving if an output's side were ``side(input_size, kernel_size, stride)``."""
+    before = after = 0
+    for M, N, K, size, stride in layers:
+        positions = side(size, K, stride) ** 2
+        whole = K * K * M * N * positions
+        before, after = before + whole, after + min(whole, (K * K * M + M * N) * positions)
+    return Fraction(before, after)
+
+
+def _without_the_whole_afterwards(layers) -> Fraction:
+    costs = [_layer_macs(*layer) for layer in layers]
+    return Fraction(sum(whole for whole, _ in costs), max(1, sum(pair for whole, pair in costs if pair < whole)))
 
 
 @exercise(
@@ -534,6 +590,36 @@ before over after.""",
             "the share that is saved",
             "You returned the share of the MACs that is saved. The exercise asks for a factor: before over after.",
             lambda layers: 1 - 1 / _factor(layers),
+        ),
+        Mistake(
+            "no padding, with a formula",
+            "You left out the padding, `kernel_size // 2` on each side: your maps are too small.",
+            lambda layers: _by_sizes(layers, lambda size, K, stride: (size - K) // stride + 1),
+        ),
+        Mistake(
+            "the padding on one side",
+            "You padded one side only. The padding lies left and right, above and below: count it twice.",
+            lambda layers: _by_sizes(layers, lambda size, K, stride: (size + K // 2 - K) // stride + 1),
+        ),
+        Mistake(
+            "whole layers missing afterwards",
+            "You counted the layers that stay whole before and not after. They are still there: add their MACs to both "
+            "sums.",
+            _without_the_whole_afterwards,
+        ),
+        Mistake(
+            "only 3×3 layers split",
+            "You split 3×3 layers only. Compare the two costs of each layer: a larger kernel saves more, and one "
+            "output channel saves nothing.",
+            lambda layers: Fraction(
+                sum(_layer_macs(*each)[0] for each in layers), sum(_layer_macs(*each)[each[2] == 3] for each in layers)
+            ),
+        ),
+        Mistake(
+            "the shares averaged",
+            "You averaged the shares that are left, then turned the mean upside down. Add up the MACs before and "
+            "after, then divide: large layers count more.",
+            lambda layers: len(layers) / sum(1 / max(Fraction(1), _share(each)) for each in layers),
         ),
     ),
     reasoning="""Add up the MACs of all layers before and after, and divide once at the end. Layers that are not worth
