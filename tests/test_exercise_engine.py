@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import math
+import random
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from torch import nn
 from mobilenet_edu import exercises
 from mobilenet_edu.cost import Cost
 from mobilenet_edu.exercises import Mistake, _running, ch08, exercise
+from mobilenet_edu.exercises._noticing import never_ends
 from mobilenet_edu.exercises._plain import plain, remark
 from mobilenet_edu.exercises._values import difference, same, show, wrong_type
 from mobilenet_edu.exercises.networks import behaviour
@@ -84,15 +86,43 @@ def test_a_right_answer_may_carry_its_arguments_under_other_names():
     assert verdict_of(lambda a, b=1, *, c=0: a * b + c).outcome == "correct"
 
 
-def test_none_gets_both_readings():
+def test_an_answer_without_return_hears_that_it_has_none():
     def forgot(height, width):
         height * width
 
-    verdict = verdict_of(forgot)
+    def forgot_at_the_end(height, width):
+        return_value = [height * width]
+        return_value.append(height)
+
+    for answer in (forgot, forgot_at_the_end):
+        verdict = verdict_of(answer)
+        assert verdict.outcome == "wrong"
+        assert verdict.mistake == "no return"
+        assert "it has no `return`" in " ".join(verdict.text.split())
+
+
+def test_none_gets_both_readings():
+    def empty(height, width):
+        """Not begun."""
+
+    def never_returns(height, width):
+        if height < 0:
+            return 1
+
+    assert verdict_of(empty).outcome == "not answered"
+    verdict = verdict_of(never_returns)
     assert verdict.outcome == "not answered"
     assert "Not answered yet" in verdict.text
     assert "`return`" in verdict.text
     assert verdict_of(...).outcome == "not answered"
+
+
+def test_an_error_of_the_package_itself_is_told_as_such():
+    from mobilenet_edu.cost import conv2d_cost
+
+    verdict = verdict_of(lambda height, width: conv2d_cost(height, width, 0, 5).macs)
+    assert verdict.mistake == "what the error says"
+    assert "So says the package" in verdict.text
 
 
 def test_a_gap_that_is_left_is_not_an_error():
@@ -542,8 +572,81 @@ def test_an_endless_answer_is_stopped_even_if_it_swallows_exceptions(answer):
     verdict = verdict_of(answer)
     assert verdict.outcome == "timed out"
     said = " ".join(verdict.text.split())
-    assert "Timed out after 0.2 seconds of work, in call 1 of 22. Does a loop never end, or run far too often?" in said
+    assert "Timed out after 0.2 seconds of work, in call 1 of 22. " in said
+    open_ended = answer in (answers_after_the_alarm,)  # its own lines hold no loop
+    why = "Does a loop never end, or run far too often?" if open_ended else "The loop `while True` never ends"
+    assert why in said
     assert "area(height=2, width=3)" in verdict.text
+
+
+def forgets_to_count(height, width):
+    area = row = 0
+    while row < height:
+        area += width
+    return area
+
+
+def forgets_to_walk_on(height, width):
+    area, sides = 0, [height, width]
+    while sides[0] > 0:
+        area += sides[1]
+    return area
+
+
+def waits_for_a_shorter_list(height, width):
+    rows = [width] * height
+    while len(rows) > 0:
+        rows.append(width)
+    return sum(rows)
+
+
+def waits_for_what_a_call_changes(height, width):
+    sides = [height]
+    while sides[0] > 0:
+        sides.__setitem__(0, height)
+    return height
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (forgets_to_count, "in it nothing changes `height` and `row`."),
+        (forgets_to_walk_on, "in it nothing changes `sides`."),
+        (waits_for_what_a_call_changes, "Does a loop never end"),
+    ],
+)
+def test_a_loop_that_cannot_end_is_named(answer, words):
+    verdict = verdict_of(answer)
+    assert verdict.outcome == "timed out"
+    assert words in " ".join(verdict.text.split())
+
+
+def test_a_loop_whose_list_a_call_may_shorten_is_not_called_endless():
+    assert never_ends(waits_for_a_shorter_list) is None
+    assert never_ends(forgets_to_count) is not None
+
+
+def test_an_answer_that_is_random_or_keeps_something_hears_it():
+    kept = []
+
+    def random_area(height, width):
+        return height * width + random.randint(1, 10**9)
+
+    def remembers(height, width):
+        kept.append(1)
+        return height * width + len(kept)
+
+    for answer in (random_area, remembers):
+        verdict = verdict_of(answer)
+        assert verdict.mistake == "another answer each time", verdict.text
+    assert verdict_of(lambda height, width: float("nan")).mistake != "another answer each time"
+
+
+def test_an_answer_that_is_no_whole_number_hears_what_would_make_it_one():
+    verdict = verdict_of(lambda height, width: height * width + 1 / (1 + height + width))
+    assert "rounded down, it is right in every case" in " ".join(verdict.text.split())
+    verdict = verdict_of(lambda height, width: height * width / 2 + 1 / (2 + height))
+    assert "a step that rounds is missing" in " ".join(verdict.text.split())
 
 
 def test_an_answer_that_is_only_slow_hears_how_far_it_came():

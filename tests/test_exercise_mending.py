@@ -1,5 +1,6 @@
 """A wrong answer that one change would mend hears which: any answer, to any exercise, and never a change that fails."""
 
+import ast
 import inspect
 import linecache
 import time
@@ -48,6 +49,28 @@ SLIPS = [
      "return max(a, m), 'compute' if a >= m else 'memory'", "another word", "'arithmetic'"),
     ("first_misfit", "for n in ours:\n    if theirs[n] != ours[n]:\n        return n", "a step is missing",
      "theirs.get(n)"),
+    ("output_side", "return size + 2 * padding - kernel // stride + 1", "brackets",
+     "`return (size + 2 * padding - kernel) // stride + 1`"),
+    ("receptive_field", "field = 1\nfor kernel, stride in reversed(layers):\n    field = field * stride + kernel\n"
+     "return field", "off by one", "(field - 1) * stride"),
+    ("correlate_lists", "K, output, total = len(kernel), [], 0\nfor y in range((len(image) - K) // stride + 1):\n"
+     "    row = []\n    for x in range((len(image[0]) - K) // stride + 1):\n        total = 0\n"
+     "        for i in range(K):\n"
+     "            for j in range(K):\n                total += image[y * stride + i][x * stride + j] * kernel[i][j]\n"
+     "            row.append(total)\n    output.append(row)\nreturn output", "the indentation",
+     "With `row.append(total)` behind, not in, `for i in range(K):`"),
+    ("correlate_lists", "K = len(kernel)\noutput = []\ntotal = 0\nfor y in range((len(image) - K) // stride + 1):\n"
+     "    row = []\n    for x in range((len(image[0]) - K) // stride + 1):\n        for i in range(K):\n"
+     "            for j in range(K):\n                total += image[y * stride + i][x * stride + j] * kernel[i][j]\n"
+     "        row.append(total)\n    output.append(row)\nreturn output", "not begun anew",
+     "With `total = 0` at the start of each round of `for x in"),
+    ("trace", "sides, side = [], resolution\nfor stride in [2, *(s for _, s in rows)]:\n"
+     "    side = (side - 1) // stride + 1\nsides.append(side)\nreturn sides", "the indentation",
+     "With `sides.append(side)` at the end of each round of `for stride in"),
+    ("correlate_lists", "K = len(kernel)\ntaps = [(i, j) for i in range(K) for j in range(K)]\n"
+     "rows = range((len(image) - K) // stride + 1)\ncolumns = range((len(image[0]) - K) // stride + 1)\n"
+     "return [[sum(kernel[i][j] * image[y * stride + i][x + j * stride] for i, j in taps) for x in columns] "
+     "for y in rows]", "a factor elsewhere", "x * stride + j"),
     ("last_map_moves", "moved, step = 0, 1\nfor s in strides:\n    size = -(-size // s)\n"
      "    if s == 2 and size % 2 == 0:\n        moved += step\n    step *= s\nreturn moved",
      "two lines in the wrong order", ""),
@@ -62,6 +85,13 @@ def test_a_slip_is_told_with_the_place_where_it_stands(name, body, kind, quoted)
     assert verdict.mistake == kind, text
     assert quoted in text
     assert "your function is right in every case" in text
+
+
+def test_a_step_that_stands_elsewhere_is_sought_where_it_lacks():
+    tree = _mending.tree_of(answer("output_side", "return round(size) + size * stride"))
+    changes = _mending._changes(tree.body[0], [], [])
+    told = [(ast.unparse(change.part), ast.unparse(change.other)) for change in changes]
+    assert ("size", "round(size)") in told
 
 
 def test_what_is_quoted_is_the_code_of_the_answer_and_nothing_else():

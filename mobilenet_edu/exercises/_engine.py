@@ -21,12 +21,21 @@ from typing import Any, Literal
 
 from mobilenet_edu.exercises._as_if import as_if
 from mobilenet_edu.exercises._mending import Slip, changed_solution, mended_in_one_place, watched
-from mobilenet_edu.exercises._noticing import ORDINALS, TELLS_ENOUGH, Try, mended, noticed, returns_nothing, unread
+from mobilenet_edu.exercises._noticing import (
+    ORDINALS,
+    TELLS_ENOUGH,
+    Try,
+    mended,
+    never_ends,
+    noticed,
+    returns_nothing,
+    unread,
+)
 from mobilenet_edu.exercises._plain import plain, remark
 from mobilenet_edu.exercises._relating import quantities, related
 from mobilenet_edu.exercises._running import CappedOutput, OutOfTime, describe, has_hole, within
 from mobilenet_edu.exercises._values import change, difference, is_network, kind_of, same, show, wrong_type
-from mobilenet_edu.exercises.networks import layers_of, other_layers
+from mobilenet_edu.exercises.networks import layers_of, other_layers, why_it_fails
 
 LEVELS = {1: "worked example", 2: "fill the gap", 3: "from a blank cell", 4: "transfer"}
 
@@ -104,10 +113,11 @@ class _Trial:
 
 
 def _has_another_type(expected: Any, got: Any) -> bool:
-    """Whether a part of a pair, or the first entry of a list, is not of the kind that is asked for."""
+    """Whether a part of a pair or of a list, or a part of that part, is not of the kind that the exercise asks for."""
     if type(expected) not in (tuple, list) or type(got) is not type(expected):
         return False
-    return any(wrong_type(a, b) and type(b) is not float for a, b in zip(expected, got, strict=False))
+    pairs = list(zip(expected, got, strict=False))
+    return any((wrong_type(a, b) and type(b) is not float) or _has_another_type(a, b) for a, b in pairs)
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -223,8 +233,10 @@ class Exercise:
     ) -> Verdict:
         call, which = self._call(tried[-1].case), f"call {len(tried)} of {len(trials)}"
         if isinstance(failure, OutOfTime):
-            text = _filled(f"Timed out after {failure}, in {which}. Does a loop never end, or run far too often?")
-            return Verdict("timed out", f"{text}\n{call}")
+            slip = never_ends(answer)
+            said = slip.sentence if slip else "Does a loop never end, or run far too often?"
+            text = _filled(f"Timed out after {failure}, in {which}. {said}")
+            return Verdict("timed out", f"{text}\n{call}", slip.name if slip else None)
         if has_hole(answer):
             return STILL_A_GAP
         said = describe(failure, answer)
@@ -281,14 +293,19 @@ class Exercise:
         found: list[Slip | None] = []
 
         def look(restart: Callable[[], None]) -> None:
+            found.append(self._another_each_time(answer, failing))
+            if found[-1]:
+                return
+            restart()
             used = [name for name in names if name not in unread(self.reference, names)]
             found.append(noticed(answer, used, tries, self.covers, compare=self.judge is None))
             layers = None
             if is_network(failing.right) and failing.network is not None:
+                found.append(why_it_fails(failing.network, failing.got))
                 layers, count = other_layers(layers_of(failing.right), layers_of(failing.network))
             if layers and count == 1:
                 found.append(layers)
-            if found[-1] and found[-1].name in TELLS_ENOUGH:
+            if any(each and each.name in TELLS_ENOUGH for each in found):
                 return
             restart()
             found.append(self._mended(answer, trials, failing) or layers)
@@ -310,6 +327,22 @@ class Exercise:
         within(self.seconds, look, CappedOutput())
         return next((each for each in reversed(found) if each), None)
 
+    def _another_each_time(self, answer: Callable[..., Any], failing: _Trial) -> Slip | None:
+        """Whether an answer differs from itself when it is called again with the same arguments."""
+        if failing.network is not None or failing.is_of_another_type:
+            return None
+        try:
+            first, second = (self._observed(answer, failing) for _ in range(2))
+        except Exception:
+            return None
+        if same(first, second) or not same(first, first):  # NaN is not even the same as itself
+            return None
+        return Slip(
+            "another answer each time",
+            "Called twice with the same arguments, your function gives two different answers. Something in it is "
+            "random, such as the weights of a new layer, or it keeps something from one call to the next.",
+        )
+
     def _mended(
         self, answer: Callable[..., Any], trials: list[_Trial], failing: _Trial, two: bool = False
     ) -> Slip | None:
@@ -324,7 +357,8 @@ class Exercise:
 
         slip = None if two else mended(answer, names, right)
         numbers, words = _numbers(names, trials), _words(trials)
-        return slip or mended_in_one_place(answer, numbers, words, right, self.reference, two)
+        patience = self.seconds / Exercise.seconds
+        return slip or mended_in_one_place(answer, numbers, words, right, self.reference, two, patience)
 
     def _as_a_changed_solution(self, trials: list[_Trial], failing: _Trial, two: bool = False) -> Slip | None:
         """One change, or ``two``, with which the solution gives what the answer gave, or a part of it."""
@@ -340,7 +374,7 @@ class Exercise:
                 return all(same(part(self._observed(other, trial)), part(trial.got)) for trial in ordered)
 
             numbers, words = _numbers(names, trials), _words(trials)
-            slip = changed_solution(self.reference, numbers, words, alike, two)
+            slip = changed_solution(self.reference, numbers, words, alike, two, self.seconds / Exercise.seconds)
             if slip and what.startswith("The"):
                 return slip._replace(sentence=f"{what} that {slip.sentence.partition(' those ')[2]}")
             if slip:

@@ -80,18 +80,20 @@ def mended_in_one_place(
     right: Callable[[Function], bool],
     solution: Function | None = None,
     two: bool = False,
+    patience: float = 1.0,
 ) -> Slip | None:
     """The change that makes an answer right in every case; None if none does.
 
     ``arguments`` are those of the exercise that are numbers; ``words`` are texts that right answers hold; a change that
     brings what neither the answer nor the ``solution`` has is tried last. ``two`` if it is two changes that have
-    nothing in common: only where so many answers are asked for that two do not fit them by chance.
+    nothing in common: only where so many answers are asked for that two do not fit them by chance. ``patience``
+    is how many times as long as usual it may take.
     """
     tree = None if getattr(answer, "__closure__", None) else _head_of(answer)
     if tree is None:
         return None
     known = _atoms(tree) | _atoms(tree_of(solution) if solution else None)
-    for change in _that_hold(answer, tree, _changes(tree.body[0], arguments, words), right, known, two):
+    for change in _that_hold(answer, tree, _changes(tree.body[0], arguments, words), right, known, two, patience):
         said = f"{change.said} ".lstrip()
         said = "" if said.endswith("does not fit here. ") else said  # something else may not fit
         way = _way(tree, change, "in place of")
@@ -106,13 +108,14 @@ def changed_solution(
     words: Sequence[str],
     alike: Callable[[Function], bool],
     two: bool = False,
+    patience: float = 1.0,
 ) -> Slip | None:
     """The change of a solution with which it gives what the answer gives: ``alike`` compares the two in every case."""
     tree = _head_of(solution)
     if tree is None:
         return None
     changes = [*_left_out(tree.body[0]), *_changes(tree.body[0], arguments, words)]
-    for change in _that_hold(solution, tree, changes, alike, _atoms(tree), two):
+    for change in _that_hold(solution, tree, changes, alike, _atoms(tree), two, patience):
         sentence = f"Your answers are those of the solution {_way(tree, change, 'where it has')}."
         return Slip(f"as {change.kind}", sentence)
     return None
@@ -154,6 +157,7 @@ def _that_hold(
     holds: Callable[[Function], bool],
     known: set[Any],
     two: bool,
+    patience: float,
 ) -> Iterator[Change]:
     """The first change of a function that ``holds`` accepts."""
     places = _places(tree)
@@ -162,7 +166,7 @@ def _that_hold(
     changes = [*_two_at_once(changes, known)] if two else [*changes, *_at_several_places(changes)]
     changes = sorted(changes, key=lambda change: _likelier(change, places, known, made))
     _watch(tree)
-    places, end = _places(tree), clock() + SECONDS
+    places, end = _places(tree), clock() + patience * SECONDS
     for change in changes:
         if clock() > end:
             return
@@ -173,7 +177,7 @@ def _that_hold(
             try:
                 for place, each in made_at:
                     _put(*place, each.other)
-                restart, watchers = _watchers()
+                restart, watchers = _watchers(patience * ONE)
                 changed = _each_in_time(compiled(function, tree, **watchers), restart)
             finally:
                 for place, each in made_at:
@@ -390,7 +394,7 @@ def _each_in_time(changed: Function, restart: Function) -> Function:
     return call
 
 
-def _watchers() -> tuple[Function, dict[str, Function]]:
+def _watchers(seconds: float) -> tuple[Function, dict[str, Function]]:
     """What starts the time anew, and what a changed answer calls in its loops and powers, and instead of `range`."""
     end = None
 
@@ -400,7 +404,7 @@ def _watchers() -> tuple[Function, dict[str, Function]]:
 
     def look() -> bool:
         nonlocal end
-        end = end or clock() + ONE
+        end = end or clock() + seconds
         if clock() > end:
             raise TooLong
         return True
@@ -532,7 +536,7 @@ TURNED = {
 OPERATORS = {
     ast.Add: (ast.Sub, ast.Mult),
     ast.Sub: (ast.Add,),
-    ast.Mult: (ast.Div, ast.FloorDiv, ast.Add),
+    ast.Mult: (ast.FloorDiv, ast.Div, ast.Add),
     ast.Div: (ast.Mult,),
     ast.FloorDiv: (ast.Mult, ast.Mod),
     ast.Pow: (ast.Mult,),
@@ -560,6 +564,7 @@ ALIKE = (
     ("ReLU", "ReLU6"),
     ("rows", "columns"),
 )
+RESHAPED = ("flatten", "reshape", "view", "transpose", "permute")
 ROUNDED = ("int", "round", "floor", "ceil", "trunc")
 CONSTANTS = (0, 1, 2, 3, 4, 8, 9, 10, 100, 1000)
 _FAMILIAR = {0, 1, 2, "math", "abs", "len", "sum", "set", "sorted", "get", *ROUNDED}
@@ -583,6 +588,8 @@ def _changes(function: ast.FunctionDef, arguments: Sequence[str], words: Sequenc
             yield from _of_operator(node)
         elif isinstance(node, ast.Call):
             yield from _of_call(node, unread)
+            if len(node.args) == 1 and isinstance(node.args[0], ast.Name) and not node.keywords:
+                yield from _as_elsewhere(function, node)
         elif isinstance(node, ast.Constant):
             yield from _of_constant(node, words, parents.get(id(node)))
             if type(node.value) in (int, float):
@@ -621,7 +628,7 @@ def _changes(function: ast.FunctionDef, arguments: Sequence[str], words: Sequenc
             yield from _of_value(node.body, arguments)
             yield from _of_result(node.body)
         if isinstance(node, ast.Call) and _name(node.func) == "range" and node.args:
-            yield from _by_one(node, "args", len(node.args) - 1)
+            yield from _by_one(node, "args", min(1, len(node.args) - 1))
         if isinstance(node, ast.Slice):
             for part in _bounds(node):
                 for by in (1, -1):
@@ -629,6 +636,17 @@ def _changes(function: ast.FunctionDef, arguments: Sequence[str], words: Sequenc
 
 
 _BY_ONE = "It is off by one."
+
+
+def _as_elsewhere(function: ast.FunctionDef, call: ast.Call) -> Iterator[Change]:
+    """`f(x)` for a bare `x`, where it stands as `f(x)` in another place."""
+    name, inside = call.args[0].id, {id(part) for part in ast.walk(call)}
+    for node in ast.walk(function):
+        if isinstance(node, ast.BinOp):
+            for part in (node.left, node.right):
+                if isinstance(part, ast.Name) and part.id == name and id(part) not in inside:
+                    said = f"One step is missing: `{_name(call.func)}`."
+                    yield Change("a step is missing", said, part, copy.deepcopy(call))
 
 
 def _digits(function: ast.FunctionDef) -> set[int]:
@@ -771,6 +789,9 @@ def _of_brackets(node: ast.BinOp) -> Iterator[Change]:
         for a, b in ((left.left, left.right), (left.right, left.left)):
             other = ast.BinOp(a, sign, ast.BinOp(right, ast.Mult(), b))
             yield Change("a factor elsewhere", "A factor stands at the wrong term.", node, other)
+    if isinstance(sign, (ast.Div, ast.FloorDiv)) and isinstance(right, ast.BinOp) and isinstance(right.op, PLUS):
+        said = "The brackets stand around too much."
+        yield Change("brackets", said, node, ast.BinOp(ast.BinOp(left, sign, right.left), right.op, right.right))
     if isinstance(sign, TIMES) and isinstance(left, ast.BinOp) and isinstance(left.op, PLUS):
         said = "The brackets stand around too much."
         yield Change("brackets", said, node, ast.BinOp(left.left, left.op, ast.BinOp(left.right, sign, right)))
@@ -847,6 +868,8 @@ def _of_call(node: ast.Call, arguments: Sequence[str]) -> Iterator[Change]:
 def _other_numbers(value: float, parent: ast.AST | None) -> list[float]:
     """What somebody may have meant who wrote a number: of a large one another unit, of a place the next one."""
     near = [value + 1, value - 1]
+    if value == 0 and isinstance(parent, ast.Call) and _name(parent.func) == "range":
+        return [1]
     if value == 0:
         return near
     if isinstance(parent, ast.Subscript):
@@ -976,8 +999,9 @@ def _of_value(value: ast.AST, arguments: Sequence[str]) -> Iterator[Change]:
     if _is_a_number(value) or (isinstance(value, ast.BinOp) and not isinstance(value.op, ast.Pow)):
         squared = ast.BinOp(value, ast.Pow(), ast.Constant(2))
         yield Change("not squared", "A square is missing.", value, squared)
-    for by in (1, -1):
-        yield Change("off by one", _BY_ONE, value, _plus(value, by))
+    if not (isinstance(value, ast.Call) and _name(value.func) in RESHAPED):
+        for by in (1, -1):
+            yield Change("off by one", _BY_ONE, value, _plus(value, by))
     for step in ("int", "round", "math.ceil"):
         yield Change("rounding", f"One step is missing: `{step}`.", value, _call(step, value))
     yield Change("a step is missing", "One step is missing: `abs`.", value, _call("abs", value))

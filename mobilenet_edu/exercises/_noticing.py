@@ -37,7 +37,8 @@ class Try(NamedTuple):
 
 def returns_nothing(answer: Callable[..., Any], printed: bool) -> Slip | None:
     """Why an answer gives None, if its source tells."""
-    method = _in_place(tree_of(answer))
+    tree = tree_of(answer)
+    method = _in_place(tree)
     if method:
         other = "; `sorted(...)` gives a new list" if method == "sort" else ""
         return Slip(
@@ -51,7 +52,72 @@ def returns_nothing(answer: Callable[..., Any], printed: bool) -> Slip | None:
             "Your function prints, and returns nothing. What is printed only you can see: hand the answer back with "
             "`return`.",
         )
+    if tree is not None and _works_something_out(tree.body[0]):
+        return Slip(
+            "no return",
+            "Your function works something out and hands nothing back: it has no `return`. Without one, a function's "
+            "answer is None.",
+        )
     return None
+
+
+def _works_something_out(function: ast.AST) -> bool:
+    """Whether a function without `return` does more than hold a docstring, a gap, or what it imports."""
+    nodes = list(ast.walk(function))
+    if not isinstance(function, ast.FunctionDef) or any(isinstance(each, ast.Return) for each in nodes):
+        return False
+    return any(isinstance(each, (ast.Assign, ast.AugAssign, ast.BinOp, ast.Call)) for each in nodes)
+
+
+def never_ends(answer: Callable[..., Any]) -> Slip | None:
+    """A `while` in which nothing changes that its condition looks at, and from which nothing leads out."""
+    tree = tree_of(answer)
+    for loop in ast.walk(tree) if tree is not None else ():
+        if not isinstance(loop, ast.While):
+            continue
+        looked_at = {part.id for part in ast.walk(loop.test) if isinstance(part, ast.Name)}
+        inside = [part for line in loop.body for part in ast.walk(line)]
+        given = {part.id for part in inside if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Load)}
+        stored = {part.value.id for part in inside if _is_stored_part(part)}
+        called = {name.id for part in inside if isinstance(part, ast.Call) for name in ast.walk(part) if _is_name(name)}
+        # What is called may change what it is given, and what it belongs to; a number it cannot change.
+        changed = given | stored | (set() if _compares_numbers(loop.test) else called)
+        ways_out = (ast.Break, ast.Return, ast.Raise, ast.Yield, ast.YieldFrom, ast.Global, ast.Nonlocal)
+        if looked_at & changed or any(isinstance(part, ways_out) for part in inside):
+            continue
+        names = " and ".join(f"`{name}`" for name in sorted(looked_at & _own_names(tree)))
+        always = isinstance(loop.test, ast.Constant) and bool(loop.test.value)
+        if names or always:
+            why = f"in it nothing changes {names}" if names else "nothing leads out of it"
+            sentence = f"The loop `while {ast.unparse(loop.test)}` never ends once it has begun: {why}."
+            return Slip("an endless loop", sentence)
+    return None
+
+
+def _is_name(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name)
+
+
+def _is_stored_part(node: ast.AST) -> bool:
+    """Whether it gives a part of a name a value, as `sides[0] = 1` does."""
+    part = isinstance(node, (ast.Subscript, ast.Attribute)) and not isinstance(node.ctx, ast.Load)
+    return part and isinstance(node.value, ast.Name)
+
+
+def _compares_numbers(test: ast.AST) -> bool:
+    """Whether a condition compares by size what has no parts, so that only a new value can change it."""
+    sizes, plain = (ast.Lt, ast.LtE, ast.Gt, ast.GtE), (ast.Name, ast.Constant, ast.BinOp, ast.operator, ast.Load)
+    if not isinstance(test, ast.Compare) or not all(isinstance(sign, sizes) for sign in test.ops):
+        return False
+    return all(isinstance(part, plain) for side in (test.left, *test.comparators) for part in ast.walk(side))
+
+
+def _own_names(tree: ast.AST) -> set[str]:
+    """The names that a function takes or gives a value to."""
+    own = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return own | {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+    }
 
 
 def _in_place(tree: ast.AST | None) -> str:
@@ -420,6 +486,19 @@ def _factors(tries: list[Try]) -> str:
     return sentence.replace("Your answer is", "Each number of your answer is") if "times too" in sentence else ""
 
 
+def _broken(tries: list[Try]) -> str:
+    """Of a whole number: whether a part of one was given, and what would make it right."""
+    if not all(type(each.expected) is int and type(each.got) in (int, float) for each in tries):
+        return ""
+    wrong = [each for each in tries if not each.right]
+    if not all(type(each.got) is float and math.isfinite(each.got) and each.got % 1 for each in wrong):
+        return ""
+    for rounds, word in ((math.floor, "rounded down"), (math.ceil, "rounded up"), (round, "rounded to the nearest")):
+        if all(rounds(each.got) == each.expected for each in wrong):
+            return f"Your answer is no whole number, and the exercise asks for one: {word}, it is right in every case."
+    return "Your answer is no whole number, and the exercise asks for one: a step that rounds is missing."
+
+
 def _texts(tries: list[Try]) -> str:
     """Of a text: whether only capitals, a beginning, or one mark differ."""
     if not all(type(text) is str for each in tries for text in (each.expected, each.got)):
@@ -449,6 +528,7 @@ LOOKS = {
     "entries": _entries,
     "numbers": _numbers,
     "limits": _limits,
+    "no whole number": _broken,
     "rounded": _rounded,
     "factors": _factors,
     "texts": _texts,

@@ -14,9 +14,11 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+PACKAGE = Path(__file__).parents[1]
 PRINTED_AT_MOST = 500  # characters of an answer's own output that are shown
 LOOK_AFTER = 0.05  # seconds from one look at the time to the next
 PATIENCE = 60.0  # seconds by the clock on the wall, for an answer that waits
@@ -174,6 +176,7 @@ SAYINGS = {
     "object is not callable": "Round brackets call a function. Is a `*` missing, or is a function's name used twice?",
     "step must be greater than zero": "A slice of a tensor takes no negative step; `flip(...)` turns it round.",
     "can only concatenate": "`+` joins lists or texts here. For numbers, take one entry on each side.",
+    "bad operand type for unary -: 'list'": "A list has no minus: `[-x for x in xs]` turns each sign.",
     "missing 1 required positional argument": "This call lacks an argument.",
 }
 
@@ -191,6 +194,9 @@ def describe(failure: BaseException, answer: Callable[..., Any]) -> str:
         meaning = "Two shapes do not fit. They are compared from the last dimension on; `None` in an index adds one."
     if isinstance(failure, TypeError) and "NoneType" in str(failure):
         meaning = "Something here is None: a function without `return`, or a method such as `sort`, which gives None."
+    raised = traceback.extract_tb(failure.__traceback__)[-1:]
+    if not meaning and "must be" in text and raised and Path(raised[0].filename).parent == PACKAGE:
+        meaning = "So says the package of what this line hands to it."
     return f"{text}\n  {meaning}" if meaning else text
 
 

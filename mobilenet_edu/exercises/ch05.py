@@ -105,6 +105,17 @@ arguments.""",
             "You left the biases out. With `bias=True` each layer has one for each channel that it writes.",
             lambda M, N, bias: _params(M, N, False),
         ),
+        Mistake(
+            "one bias a layer",
+            "You gave each convolution one bias. It has one for each channel that it writes.",
+            lambda M, N, bias: _params(M, N, False) + (2 if bias else 0),
+        ),
+        Mistake(
+            "buffers counted",
+            "You counted all that the state holds: running means, variances and a counter too. These are buffers; "
+            "parameters are what is learned.",
+            lambda M, N, bias: _params(M, N, bias) + 2 * (M + N) + 2,
+        ),
     ),
     reasoning=f"""The pointwise layer has one weight for each pair of channels, and everything else grows with the
 channels alone. At 512 in and out it holds {512 * 512:,} of {_params(512, 512, False):,} parameters. A stride changes
@@ -121,6 +132,13 @@ def block_params(in_channels, out_channels, bias):
 
 def _random_bias(rng: Random) -> tuple:
     return float(rng.randint(1, 9)), rng.randint(0, 60), rng.choice((0.01, 0.1, 0.2, 0.3))
+
+
+def _momentum_times_all(bias, batches, momentum):
+    mean = 0.0
+    for _ in range(batches):
+        mean = momentum * (mean + bias)
+    return bias - mean
 
 
 @exercise(
@@ -196,6 +214,12 @@ norm follows. Its running mean starts at 0, and with each batch it moves towards
             "You add a share of the batch's mean and keep all of the old one, so the mean grows without end. Keep only "
             "`1 - momentum` of the old one.",
             lambda bias, batches, momentum: bias * (1 - momentum * batches),
+        ),
+        Mistake(
+            "momentum times all",
+            "You multiplied the old mean by `momentum` as well. The new mean is `(1 - momentum)` of the old one, and "
+            "`momentum` of the batch's.",
+            _momentum_times_all,
         ),
     ),
     stub='''def bias_left(bias, batches, momentum):
@@ -555,6 +579,7 @@ def _client_network(*parts):
                 nn.Sequential(nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.BatchNorm2d(4), nn.ReLU())
                 for _ in range(branches)
             )
+            self.branches.requires_grad_(not frozen)  # only the head learns
             self.used = used
             self.dropout = nn.Dropout()  # without parameters, and never called
             self.head = nn.Linear(4, 2)
@@ -574,7 +599,7 @@ def _client(branches, used, frozen, spare, training=False):
 
 
 def _client_with_a_scale():
-    """Of its parts one has a parameter that is not called ``weight``, as many hand-made layers do."""
+    """One part has a parameter that is not called ``weight``; one has parameters of its own, and a part with more."""
 
     class Scale(nn.Module):
         def __init__(self):
@@ -585,11 +610,13 @@ def _client_with_a_scale():
             return maps * self.factor[:, None, None]
 
     network, image = _client(2, 0, False, False)
-    network.branches.append(Scale().eval())
+    network.branches.extend([Scale().eval(), nn.MultiheadAttention(4, 1).eval()])
     return network, image
 
 
 def _random_client(rng: Random) -> tuple:
+    if rng.random() < 0.1:
+        return _client_with_a_scale()
     branches = rng.randint(1, 3)
     frozen, spare, training = (rng.choice((False, True)) for _ in range(3))
     return _client(branches, rng.randrange(branches), frozen, spare, training)
@@ -636,6 +663,11 @@ def _without_gradient(model, image):
 def _parameters_without_gradient(model, image):
     model(image).sum().backward()
     return [name for name, parameter in model.named_parameters() if parameter.grad is None]
+
+
+def _idle(model, image):
+    called = _calls(model, image)
+    return [name for name, module in model.named_modules() if _own(module) and name not in called]
 
 
 @exercise(
@@ -718,6 +750,71 @@ the same buffers, and without anything that you attached to it.""",
                 for name, module in model.named_modules()
                 if _own(module) and not any(each.requires_grad for each in module.parameters(recurse=False))
             ],
+        ),
+        Mistake(
+            "the top level, with all below it",
+            "You looked at the network's direct children only, and `parameters()` looks into all that they hold. A "
+            "layer may lie deeper: use `named_modules()` and `parameters(recurse=False)`.",
+            lambda model, image: [
+                name
+                for name, module in model.named_children()
+                if list(module.parameters()) and name not in _calls(model, image)
+            ],
+        ),
+        Mistake(
+            "modules without parts only",
+            "You left out the modules that have parts. One with parts may hold parameters of its own: ask "
+            "`parameters(recurse=False)`.",
+            lambda model, image: [
+                name for name in _idle(model, image) if not list(model.get_submodule(name).children())
+            ],
+        ),
+        Mistake(
+            "what learns only",
+            "You left out what is frozen. A frozen layer that never runs is idle all the same: what counts is that it "
+            "holds parameters.",
+            lambda model, image: [
+                name
+                for name in _idle(model, image)
+                if any(each.requires_grad for each in model.get_submodule(name).parameters(recurse=False))
+            ],
+        ),
+        Mistake(
+            "convolutions and linear layers only",
+            "You looked at convolutions and linear layers only. Batch norm and hand-made layers hold parameters too: "
+            "ask each module for its own.",
+            lambda model, image: [
+                name for name in _idle(model, image) if isinstance(model.get_submodule(name), (nn.Conv2d, nn.Linear))
+            ],
+        ),
+        Mistake(
+            "by the name weight",
+            "You asked for an attribute called `weight`. A hand-made layer may call its parameters what it likes: ask "
+            "`parameters(recurse=False)`.",
+            lambda model, image: [name for name in _idle(model, image) if hasattr(model.get_submodule(name), "weight")],
+        ),
+        Mistake(
+            "the last name only",
+            "All of your hooks note one name, the last: a function looks its names up when it is *called*, and by then "
+            "the loop has ended. Keep each name with `lambda *_, name=name: ...`.",
+            lambda model, image: [
+                name
+                for name, module in model.named_modules()
+                if _own(module) and name != list(model.named_modules())[-1][0]
+            ],
+        ),
+        Mistake(
+            "names of idle parameters",
+            "You found the right modules and listed their parameters. The exercise asks for the names of the modules.",
+            lambda model, image: [
+                name for name, _ in model.named_parameters() if name.rpartition(".")[0] in _idle(model, image)
+            ],
+        ),
+        Mistake(
+            "classes",
+            "You found the right modules and listed their classes. The exercise asks for their names, which "
+            "`named_modules()` gives first.",
+            lambda model, image: [type(model.get_submodule(name)).__name__ for name in _idle(model, image)],
         ),
     ),
     reasoning="""A hook sees each call of a module, whether its parameters learn or not. A gradient is a weaker

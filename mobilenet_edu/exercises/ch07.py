@@ -129,6 +129,12 @@ says.""",
             "layer adds the nine and the pairs.",
             lambda M, N, size, alpha: 9 * _thin(M, alpha) * _thin(N, alpha) * size**2,
         ),
+        Mistake(
+            "α on everything, not rounded",
+            "You multiplied the whole cost by α and rounded nothing. That holds for the depthwise part, up to "
+            "rounding; the pointwise part is thinned at both ends, so it falls with α².",
+            lambda M, N, size, alpha: _layer(M, N, size) * alpha,
+        ),
     ),
     reasoning="""Both widths shrink, and each is rounded down. The depthwise part has one width in it and halves at
 α = 0.5; the pointwise part has two and falls to a quarter.""",
@@ -280,6 +286,14 @@ which kinds of layer make $a$, and which make $b$? The kinds are `standard`, `de
             "Your second part holds a classifier for 1000 classes, whatever `num_classes` is. Hand it to the network.",
             lambda resolution, num_classes: _parts("pointwise")(resolution, 1000),
         ),
+        Mistake(
+            "shares",
+            "You gave shares of the whole. The exercise asks for the two parts themselves, in MACs.",
+            lambda resolution, classes: tuple(
+                part / sum(_parts("pointwise")(resolution, classes))
+                for part in _parts("pointwise")(resolution, classes)
+            ),
+        ),
     ),
     reasoning="""Only a pointwise layer has two thinned widths as factors. The first convolution reads three colours
 whatever α is, a depthwise filter sees one channel, and the classifier writes as many numbers as there are classes.""",
@@ -414,6 +428,17 @@ search.""",
             "Your answer is the smallest image that fits, not the largest: a search that stops at its first "
             "success must begin at the top.",
             lambda alpha, budget: 1 if _macs(alpha, 1) <= budget else 0,
+        ),
+        Mistake(
+            "the MACs of the largest",
+            "These are the MACs of the largest image's network. The exercise asks for its resolution.",
+            lambda alpha, budget: _macs(alpha, _within(alpha, budget)) if _within(alpha, budget) else 0,
+        ),
+        Mistake(
+            "one too small",
+            "Your answer is one pixel too small. A loop that looks one pixel ahead stops at the last resolution that "
+            "fits.",
+            lambda alpha, budget: max(0, _within(alpha, budget) - 1),
         ),
     ),
     reasoning="""The cost is a staircase: it stays where a larger image leaves every map as it was, and jumps where a
@@ -592,6 +617,40 @@ its predictions for those that are, in percentage points.""",
             "a sum of errors",
             "You added the errors up. Divide by the number of held-out networks.",
             lambda networks, held_out: sum(map(abs, _misses(*_split(networks, held_out)))),
+        ),
+        Mistake(
+            "a share of the accuracy",
+            "You gave the error as a share of the true accuracy. Percentage points are a plain difference of two "
+            "accuracies.",
+            lambda networks, held_out: (
+                100
+                * _mean_size(
+                    [
+                        miss / y
+                        for miss, (_, y) in zip(
+                            _misses(*_split(networks, held_out)), _split(networks, held_out)[0], strict=True
+                        )
+                    ]
+                )
+            ),
+        ),
+        Mistake(
+            "no logarithm in the prediction",
+            "You fitted the line to log10(MACs) and read it at the MACs themselves. Predict with what you fitted: "
+            "`math.log10(macs)`.",
+            lambda networks, held_out: _mean_size(
+                _misses([(10**x, y) for x, y in _split(networks, held_out)[0]], _split(networks, held_out)[1])
+            ),
+        ),
+        Mistake(
+            "the natural logarithm in one place",
+            "You used another logarithm in the prediction than in the fit. Either will do, but the same one in both "
+            "places.",
+            lambda networks, held_out: _mean_size(
+                _misses(
+                    [(x * math.log(10), y) for x, y in _split(networks, held_out)[0]], _split(networks, held_out)[1]
+                )
+            ),
         ),
     ),
     reasoning="""The order matters: first set the held-out networks aside, then fit, then judge. With the natural

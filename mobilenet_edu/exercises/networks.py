@@ -54,6 +54,28 @@ def behaviour(input_shape: Callable[..., tuple[int, ...]], training: bool = Fals
     return observe
 
 
+# What PyTorch's own sentence leaves open, when a network cannot be run.
+_FAILURES = {
+    'missing the required "forward" function': "{what} keeps layers and does not run them; `nn.Sequential` runs one "
+    "after the other.",
+    "mat1 and mat2 shapes cannot be multiplied": "a linear layer gets another number of features than it was made for. "
+    "Features stand in the last dimension: after pooling, `nn.Flatten()` puts them there.",
+    "channels, but got": "a convolution gets another number of channels than it was made for.",
+    "running_mean should contain": "a batch norm gets another number of channels than it was made for.",
+    "Kernel size can't be greater": "a kernel is larger than the map that it gets.",
+}
+
+
+def why_it_fails(network: nn.Module, description: Any) -> Slip | None:
+    """Of a network that cannot be run, what PyTorch's error means."""
+    said = description.get("shape of the output", "") if type(description) is dict else ""
+    for part, meaning in _FAILURES.items():
+        if part in said:
+            meaning = meaning.format(what=f"`{type(network).__name__}`")
+            return Slip("a network that does not run", f"Your network cannot be run: {meaning}")
+    return None
+
+
 def _draws(network: nn.Module, image: torch.Tensor) -> str:
     """Whether it draws numbers while it trains, as dropout does."""
     try:
