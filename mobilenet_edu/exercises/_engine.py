@@ -35,7 +35,7 @@ from mobilenet_edu.exercises._plain import plain, remark
 from mobilenet_edu.exercises._relating import quantities, related
 from mobilenet_edu.exercises._running import CappedOutput, OutOfTime, describe, has_hole, within
 from mobilenet_edu.exercises._values import change, difference, is_network, kind_of, same, show, wrong_type
-from mobilenet_edu.exercises.networks import layers_of, other_layers, why_it_fails
+from mobilenet_edu.exercises.networks import hidden_layers, layers_of, other_layers, why_it_fails
 
 LEVELS = {1: "worked example", 2: "fill the gap", 3: "from a blank cell", 4: "transfer"}
 
@@ -301,7 +301,7 @@ class Exercise:
             found.append(noticed(answer, used, tries, self.covers, compare=self.judge is None))
             layers = None
             if is_network(failing.right) and failing.network is not None:
-                found.append(why_it_fails(failing.network, failing.got))
+                found.extend([why_it_fails(failing.network, failing.got), hidden_layers(failing.network)])
                 layers, count = other_layers(layers_of(failing.right), layers_of(failing.network))
             if layers and count == 1:
                 found.append(layers)

@@ -537,7 +537,16 @@ LOOKS = {
 
 
 # With these nothing has to be mended: they say what is wrong better than a change of the code could.
-TELLS_ENOUGH = ("the whole cost", "text", "limits", "rounded", "texts", "layers", "a path without return")
+TELLS_ENOUGH = (
+    "layers in a plain list",
+    "the whole cost",
+    "text",
+    "limits",
+    "rounded",
+    "texts",
+    "layers",
+    "a path without return",
+)
 
 
 def unread(function: Callable[..., Any], names: Sequence[str]) -> list[str]:

@@ -176,6 +176,7 @@ SAYINGS = {
     "object is not callable": "Round brackets call a function. Is a `*` missing, or is a function's name used twice?",
     "step must be greater than zero": "A slice of a tensor takes no negative step; `flip(...)` turns it round.",
     "can only concatenate": "`+` joins lists or texts here. For numbers, take one entry on each side.",
+    "instances of 'Cost'": "A `Cost` holds several numbers; compare one of them, such as `.macs`.",
     "bad operand type for unary -: 'list'": "A list has no minus: `[-x for x in xs]` turns each sign.",
     "missing 1 required positional argument": "This call lacks an argument.",
 }

@@ -92,6 +92,33 @@ for example 120 breeds of dogs. How many parameters does one class cost, and wha
             "not learned.",
             lambda rows, num_classes: _table_params(rows, num_classes, norms=4),
         ),
+        Mistake(
+            "always 1024 channels",
+            "Your classifier reads 1024 channels whatever the table says. It reads what the last row writes.",
+            lambda rows, num_classes: _table_params(rows, num_classes) + (1024 - rows[-1][0]) * num_classes,
+        ),
+        Mistake(
+            "weights alone",
+            "You counted weights alone. Batch norm has two parameters for each channel, and the classifier a bias for "
+            "each class.",
+            lambda rows, num_classes: (
+                864
+                + sum(9 * M + M * N for M, N in pairwise([32, *(row[0] for row in rows)]))
+                + rows[-1][0] * num_classes
+            ),
+        ),
+        Mistake(
+            "a stride of 2 counted twice",
+            "You counted a row with stride 2 twice. The stride says how far the filters step, not how many layers "
+            "there are.",
+            lambda rows, num_classes: (
+                _table_params(rows, num_classes)
+                + sum(
+                    (stride - 1) * (11 * M + M * N + 2 * N)
+                    for M, (N, stride) in zip([32, *(row[0] for row in rows)], rows, strict=False)
+                )
+            ),
+        ),
     ),
     reasoning=f"""`table_params(TABLE_1, 1000)` is {_table_params(TABLE_1, 1000):,}. A class costs
 {_table_params(TABLE_1, 2) - _table_params(TABLE_1, 1):,} parameters: one weight for each of 1024 channels, and a
@@ -197,6 +224,28 @@ block, for a square image. Every layer with a stride is 3×3 with padding 1. The
             "Your stem keeps the size of the image. It has stride 2.",
             lambda rows, resolution: _sides(rows, resolution, stem=1),
         ),
+        Mistake(
+            "only the kernel divided",
+            "You divided only the 3 by the stride: `//` comes before `+` and `-`. Brackets around `side + 2 - 3` "
+            "divide all of it.",
+            lambda rows, resolution: _sides(rows, resolution, lambda side, stride: side + 2 - 3 // stride + 1),
+        ),
+        Mistake(
+            "the kernel not subtracted",
+            "You added the padding and did not subtract the kernel: it starts where it fits, so its 3 pixels are taken "
+            "off.",
+            lambda rows, resolution: _sides(rows, resolution, lambda side, stride: (side + 2) // stride + 1),
+        ),
+        Mistake(
+            "no stem",
+            "You left out the stem. It comes first, with stride 2, and its side is the first of the list.",
+            lambda rows, resolution: _sides(rows[1:], resolution, stem=rows[0][1]),
+        ),
+        Mistake(
+            "a kernel as large as the stride",
+            "You took the stride for the kernel's size. Every kernel is 3×3, whatever the stride.",
+            lambda rows, resolution: _sides(rows, resolution, lambda side, stride: (side + 2 - stride) // stride + 1),
+        ),
     ),
     stub='''def trace(rows, resolution):
     """The side of the map after the stem and after each block."""
@@ -231,6 +280,11 @@ def _order(key, reverse=True):
         return sorted(names, key=lambda name: sum(map(key, of_kind[name])), reverse=reverse)
 
     return kinds
+
+
+def _kinds_of_the_twin(width_multiplier, resolution):
+    costs = conv_mobilenet(width_multiplier, resolution).cost_by_kind()
+    return sorted((kind for kind in costs if kind != "pooling"), key=lambda kind: -costs[kind].macs)
 
 
 def _depthwise_first(width_multiplier, resolution):
@@ -312,6 +366,21 @@ every layer. Then try small images and thin networks: does the order stay the sa
             "the width forgotten",
             "Your order is that of the full width. Hand the width multiplier to the network too.",
             lambda width_multiplier, resolution: _order(lambda layer: layer.cost.macs)(1.0, resolution),
+        ),
+        Mistake(
+            "a name for each layer",
+            "You gave one name for each layer. Each kind appears once, with the MACs of all its layers added up.",
+            lambda *case: [
+                layer.kind
+                for layer in sorted(mobilenet_v1(*case).layers, key=lambda layer: -layer.cost.macs)
+                if layer.kind != "pooling"
+            ],
+        ),
+        Mistake(
+            "the dense twin",
+            "These are the kinds of the dense twin, which has no depthwise and no pointwise layers. The exercise asks "
+            "for MobileNet.",
+            _kinds_of_the_twin,
         ),
     ),
     reasoning="""At 224 pixels the order is pointwise, depthwise, standard, classifier. Pooling costs no MACs, so it
@@ -616,6 +685,34 @@ differs from the computed one after rounding to **as many decimal places as are 
             "These are the names that agree. The exercise asks for the others.",
             lambda printed, macs: [name for name in printed if name not in _by_distance(printed, macs)],
         ),
+        Mistake(
+            "within half a per cent",
+            "You let half a per cent pass as agreement. A printed 1.91 says more than that: compare as many digits as "
+            "are printed.",
+            lambda printed, macs: _differ(printed, macs, lambda text, share: abs(float(text) - share) < 0.5),
+        ),
+        Mistake(
+            "whole per cent",
+            "You compared whole per cent only. A share is printed with more digits: compare as many as are printed.",
+            lambda printed, macs: _differ(printed, macs, lambda text, share: int(share) == int(float(text))),
+        ),
+        Mistake(
+            "the first text's digits",
+            "You took the number of digits from the first text for all of them. Each has its own.",
+            lambda printed, macs: _differ(
+                printed, macs, lambda text, share: f"{share:.{_digits(next(iter(printed.values())))}f}" == text
+            ),
+        ),
+        Mistake(
+            "shares of what is printed",
+            "You took shares of what is printed, added up. The printed shares may be wrong, and are rounded: the whole "
+            "is 100 per cent.",
+            lambda printed, macs: _differ(
+                printed,
+                macs,
+                lambda text, share: f"{sum(map(float, printed.values())) * share / 100:.{_digits(text)}f}" == text,
+            ),
+        ),
     ),
     reasoning="""Writing the exact share with the printed number of digits imitates what the authors did, so a
 difference is no matter of taste. For Table 2 it finds one name, the first convolution. It cannot say why: that two
@@ -794,6 +891,27 @@ every layer.)""",
                 lambda side: (
                     _bytes_at_once(mobilenet_v1(width, side).layers) + mobilenet_v1(width, side).weights <= memory
                 )
+            ),
+        ),
+        Mistake(
+            "every side",
+            "You tried every side. The exercise asks for a multiple of 32.",
+            lambda memory, width: next(
+                (side for side in range(224, 0, -1) if _bytes_at_once(mobilenet_v1(width, side).layers) <= memory), 0
+            ),
+        ),
+        Mistake(
+            "parameters",
+            "You held the parameters against the memory. They are stored elsewhere, and no image size changes them; "
+            "the memory is for the maps.",
+            lambda memory, width: _largest(lambda side: mobilenet_v1(width, side).cost.params <= memory),
+        ),
+        Mistake(
+            "a whole block",
+            "You want the maps of both layers of a block to fit together. One layer runs at a time: what the depthwise "
+            "layer read can go when the pointwise one begins.",
+            lambda memory, width: _largest(
+                lambda side: max(sum(map(_at_once, block)) for block in mobilenet_v1(width, side).blocks) <= memory
             ),
         ),
     ),

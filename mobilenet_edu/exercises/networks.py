@@ -76,6 +76,20 @@ def why_it_fails(network: nn.Module, description: Any) -> Slip | None:
     return None
 
 
+def hidden_layers(network: nn.Module) -> Slip | None:
+    """Layers that stand in a plain list, tuple or dictionary of a network."""
+    for module in network.modules():
+        for name, value in vars(module).items():
+            parts = list(value.values()) if type(value) is dict else value if type(value) in (list, tuple) else []
+            if not name.startswith("_") and any(isinstance(part, nn.Module) for part in parts):
+                return Slip(
+                    "layers in a plain list",
+                    f"Your network keeps layers in a plain {type(value).__name__}, `self.{name}`. PyTorch does not see "
+                    "parameters there: `nn.ModuleList` or `nn.Sequential` shows them.",
+                )
+    return None
+
+
 def _draws(network: nn.Module, image: torch.Tensor) -> str:
     """Whether it draws numbers while it trains, as dropout does."""
     try:
