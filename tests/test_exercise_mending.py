@@ -49,7 +49,7 @@ SLIPS = [
      "return max(a, m), 'compute' if a >= m else 'memory'", "another word", "'arithmetic'"),
     ("first_misfit", "for n in ours:\n    if theirs[n] != ours[n]:\n        return n", "a step is missing",
      "theirs.get(n)"),
-    ("output_side", "return size + 2 * padding - kernel // stride + 1", "brackets",
+    ("output_side", "return size + 2 * padding - kernel // stride + 1", "parentheses",
      "`return (size + 2 * padding - kernel) // stride + 1`"),
     ("receptive_field", "field = 1\nfor kernel, stride in reversed(layers):\n    field = field * stride + kernel\n"
      "return field", "off by one", "(field - 1) * stride"),

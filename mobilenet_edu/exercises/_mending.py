@@ -504,7 +504,6 @@ KINDS = (
     "a factor is missing",
     "a step is missing",
     "another word",
-    "brackets",
     "a factor elsewhere",
     "two lines in the wrong order",
     "begun anew in each round",
@@ -767,10 +766,28 @@ def _of_terms(node: ast.BinOp, sign: type) -> Iterator[Change]:
             if sign in (ast.Mult, ast.Div, ast.FloorDiv):
                 for by in (1, -1):
                     yield Change("off by one", _BY_ONE, part, _plus(part, by))
-    yield from _of_brackets(node)
+    yield from _of_factors(node)
 
 
-TIMES, PLUS = (ast.Mult, ast.Div, ast.FloorDiv), (ast.Add, ast.Sub)
+PLUS = (ast.Add, ast.Sub)
+
+
+def _of_factors(node: ast.BinOp) -> Iterator[Change]:
+    """`a * c + b` for `a + b * c`, which has its factor at the wrong term, and for `(a + b) * c`."""
+    left, right, sign = node.left, node.right, node.op
+    said = "A factor stands at the wrong term."
+    if isinstance(sign, PLUS) and isinstance(right, ast.BinOp) and isinstance(right.op, ast.Mult):
+        for a, b in ((right.left, right.right), (right.right, right.left)):
+            other = ast.BinOp(ast.BinOp(left, ast.Mult(), b), sign, a)
+            yield Change("a factor elsewhere", said, node, other)
+    if isinstance(sign, PLUS) and isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
+        for a, b in ((left.left, left.right), (left.right, left.left)):
+            other = ast.BinOp(a, sign, ast.BinOp(right, ast.Mult(), b))
+            yield Change("a factor elsewhere", said, node, other)
+    if isinstance(sign, ast.Mult) and isinstance(left, ast.BinOp) and isinstance(left.op, PLUS):
+        said = "A factor belongs to one term only."
+        other = ast.BinOp(ast.BinOp(left.left, sign, right), left.op, left.right)
+        yield Change("a factor elsewhere", said, node, other)
 
 
 def _of_brackets(node: ast.BinOp) -> Iterator[Change]:
