@@ -790,35 +790,6 @@ def _of_factors(node: ast.BinOp) -> Iterator[Change]:
         yield Change("a factor elsewhere", said, node, other)
 
 
-def _of_brackets(node: ast.BinOp) -> Iterator[Change]:
-    """`(a + b) * c` for `a + b * c`, the reverse, and `a * c + b` for `a + b * c`."""
-    left, right, sign = node.left, node.right, node.op
-    if isinstance(sign, PLUS) and isinstance(right, ast.BinOp) and isinstance(right.op, TIMES):
-        other = ast.BinOp(ast.BinOp(left, sign, right.left), right.op, right.right)
-        yield Change("brackets", "Brackets are missing.", node, other)
-        if isinstance(right.op, ast.Mult):
-            for a, b in ((right.left, right.right), (right.right, right.left)):
-                other = ast.BinOp(ast.BinOp(left, ast.Mult(), b), sign, a)
-                yield Change("a factor elsewhere", "A factor stands at the wrong term.", node, other)
-    if isinstance(sign, PLUS) and isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
-        other = ast.BinOp(left.left, ast.Mult(), ast.BinOp(left.right, sign, right))
-        yield Change("brackets", "Brackets are missing.", node, other)
-        for a, b in ((left.left, left.right), (left.right, left.left)):
-            other = ast.BinOp(a, sign, ast.BinOp(right, ast.Mult(), b))
-            yield Change("a factor elsewhere", "A factor stands at the wrong term.", node, other)
-    if isinstance(sign, (ast.Div, ast.FloorDiv)) and isinstance(right, ast.BinOp) and isinstance(right.op, PLUS):
-        said = "The brackets stand around too much."
-        yield Change("brackets", said, node, ast.BinOp(ast.BinOp(left, sign, right.left), right.op, right.right))
-    if isinstance(sign, TIMES) and isinstance(left, ast.BinOp) and isinstance(left.op, PLUS):
-        said = "The brackets stand around too much."
-        yield Change("brackets", said, node, ast.BinOp(left.left, left.op, ast.BinOp(left.right, sign, right)))
-        if isinstance(sign, ast.Mult):
-            yield Change("brackets", said, node, ast.BinOp(ast.BinOp(left.left, sign, right), left.op, left.right))
-    if isinstance(sign, ast.Mult) and isinstance(right, ast.BinOp) and isinstance(right.op, PLUS):
-        said = "The brackets stand around too much."
-        yield Change("brackets", said, node, ast.BinOp(ast.BinOp(left, sign, right.left), right.op, right.right))
-
-
 def _of_grouping(node: ast.BinOp) -> Iterator[Change]:
     """`a / b - c` for `a / (b - c)`, and the other way round."""
     said = "Parentheses stand in the wrong place."
