@@ -42,6 +42,7 @@ def computed() -> dict[str, str]:
     return {
         "MobileNet V1's MACs": f"{separable.cost.macs:,}",
         "MobileNet V1's MACs in millions": f"{separable.cost.macs / 1e6:.0f}",
+        "GFLOPs that this network, MobileNet V1, needs, as a tool prints it": f"{2 * separable.cost.macs / 1e9:.2f}",
         "MobileNet V1's parameters": f"{separable.cost.params:,}",
         "MobileNet V1's weights": f"{separable.weights:,}",
         "its dense twin's MACs": f"{dense.cost.macs:,}",
