@@ -578,6 +578,8 @@ def _architecture(name: str, resolution: int) -> Architecture:
     family, _, width_multiplier = name.rpartition(" ")
     if family in _FAMILIES:
         return _FAMILIES[family](float(width_multiplier), resolution)
+    if name not in _FAMILIES:
+        raise ValueError(f"{name!r} is in successors.csv, but not built: add it to _FAMILIES, or correct the row")
     return _FAMILIES[name](resolution=resolution)
 
 

@@ -28,7 +28,10 @@ SHOWN = 4  # mistakes below a solution
 def chapter_module(path: Path) -> ModuleType | None:
     """The exercises of the notebook at ``path``; None if it has none."""
     name = f"mobilenet_edu.exercises.ch{path.name[:2]}"
-    return importlib.import_module(name) if importlib.util.find_spec(name) else None
+    chapter = importlib.import_module(name) if importlib.util.find_spec(name) else None
+    if chapter and not hasattr(chapter, "ESSAYS"):
+        raise BookError(f"{name} has no ESSAYS: write two or more, as the other chapters have")
+    return chapter
 
 
 def filled(notebook: NotebookNode, chapter: ModuleType) -> NotebookNode:

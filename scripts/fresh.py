@@ -61,15 +61,22 @@ def refresh() -> None:
 
 
 def main(arguments: list[str]) -> int:
+    """How many notebooks failed and numbers are loose, or whether something is stale; what cannot be ends it."""
     try:
-        if arguments == ["--check"]:
-            found = stale()
-            print("\n".join(found) or "everything is up to date")
-            return int(bool(found))
-        refresh()
+        return check() if arguments == ["--check"] else bring_up_to_date(run="--texts" not in arguments)
     except setup_cells.BookError as sentence:
         sys.exit(f"{sentence}\nThen run make fresh again.")
-    failed = 0 if arguments == ["--texts"] else notebooks.run_all(inputs.stale())
+
+
+def check() -> int:
+    found = stale()
+    print("\n".join(found) or "everything is up to date")
+    return int(bool(found))
+
+
+def bring_up_to_date(run: bool) -> int:
+    refresh()
+    failed = notebooks.run_all(inputs.stale()) if run else 0
     return failed + number_places.main([])
 
 

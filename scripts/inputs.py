@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import nbformat
+from setup_cells import BookError
 
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "book"
@@ -23,7 +24,11 @@ HEADER = "# What each notebook was last run with. After a merge conflict take ei
 def fingerprint(notebook: Path) -> str:
     """A number that changes with anything that the notebook's outputs can depend on."""
     code = notebook_code(notebook)
-    modules = imported(code)
+    try:
+        modules = imported(code)
+    except SyntaxError as error:
+        line = (error.text or "").strip()
+        raise BookError(f"book/{notebook.name}: Python cannot read {line!r}, {error.msg}: correct the cell") from error
     parts = [meaning(code), *(f"{name}\n{meaning(source(name))}" for name in sorted(modules))]
     seen = hashlib.sha256("\n".join(parts).encode())
     for path in data_files(code, modules):

@@ -186,6 +186,13 @@ def test_mobilenet_v1_is_the_one_that_the_book_has_built():
     assert BY_NAME["MobileNet V1"].cost == mobilenet_v1().cost
 
 
+def test_a_row_of_a_network_that_is_not_built_is_told_so():
+    row = next(row for row in successors._rows("successors.csv") if row["name"] == "MobileNet V2")
+    assert successors._network(row | {"name": "MobileNet V2 0.5"}).cost == mobilenet_v2(0.5).cost
+    with pytest.raises(ValueError, match=r"'MobileNet V9' is in successors\.csv, but not built: add it to _FAMILIES"):
+        successors._network(row | {"name": "MobileNet V9"})
+
+
 def test_what_papers_print_comes_out_or_does_not():
     verdicts = {network.name: (network.macs.verdict, network.params.verdict) for network in successors.networks()}
     assert verdicts == {

@@ -7,6 +7,7 @@ import exercise_cells
 import nbformat
 import pytest
 from contents import ROOT
+from setup_cells import BookError
 
 PAGES = exercise_cells.pages()
 each_page = pytest.mark.parametrize("path", PAGES, ids=[path.stem for path in PAGES])
@@ -15,6 +16,12 @@ each_page = pytest.mark.parametrize("path", PAGES, ids=[path.stem for path in PA
 def exercises_of_page(path):
     chapter = exercise_cells.chapter_module(path)
     return exercise_cells.exercises_of(chapter)
+
+
+def test_exercises_without_essays_are_told_so(monkeypatch):
+    monkeypatch.delattr(exercise_cells.chapter_module(PAGES[0]), "ESSAYS")
+    with pytest.raises(BookError, match=r"exercises\.ch01 has no ESSAYS: write two or more"):
+        exercise_cells.texts()
 
 
 def test_every_chapter_has_exercises():

@@ -9,6 +9,7 @@ import inputs
 import nbformat
 import notebooks
 import pytest
+import setup_cells
 from contents import NOTEBOOKS, ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -87,6 +88,14 @@ def test_what_an_output_depends_on_makes_a_notebook_stale(copy, name, old, new):
 )
 def test_what_no_output_depends_on_makes_nothing_stale(copy, name, old, new):
     assert not changed(copy, name, old, new)
+
+
+def test_a_cell_that_is_no_python_is_named(copy):
+    write(copy / "book" / "page.ipynb", "Text.", "print(1", "x = 2")
+    with pytest.raises(
+        setup_cells.BookError, match=r"book/page.ipynb: Python cannot read 'print\(1'.*correct the cell"
+    ):
+        inputs.stale()
 
 
 def test_the_set_up_cell_may_change_without_a_run(copy):
