@@ -267,6 +267,22 @@ MISSED_TOO = [
     ("time_with_chip", "a part of the name", "f = [any(s in n for s in supported) for n, c, p in operations]\n"
      "changes = sum(a != b for a, b in zip([False, *f], [*f, False]))\n"
      "return changes * copy + sum(c if on else p for on, (n, c, p) in zip(f, operations))"),
+    ("idle_layers", "modules without parts",
+     "import copy\ntwin, names = copy.deepcopy(model).eval(), set()\nfor n, m in twin.named_modules():\n"
+     "    m.register_forward_hook(lambda m, i, o, n=n: names.add(n))\ntwin(image)\n"
+     "return [n for n, m in model.named_modules() if n not in names and not list(m.children())"
+     " and list(m.parameters(recurse=False))]"),
+    ("idle_layers", "what learns",
+     "import copy\ntwin, names = copy.deepcopy(model).eval(), set()\nfor n, m in twin.named_modules():\n"
+     "    m.register_forward_hook(lambda m, i, o, n=n: names.add(n))\ntwin(image)\n"
+     "return [n for n, m in model.named_modules() if n not in names"
+     " and any(p.requires_grad for p in m.parameters(recurse=False))]"),
+    ("idle_layers", "one mode for all",
+     "ran, mode = set(), model.training\nhooks = [m.register_forward_hook(lambda m, i, o: ran.add(m)) "
+     "for m in model.modules()]\nmodel.eval()\nmodel(image)\nfor hook in hooks:\n    hook.remove()\nmodel.train(mode)\n"
+     "return [n for n, m in model.named_modules() if m not in ran and list(m.parameters(recurse=False))]"),
+    ("filters_a_channel", "summed over the inputs",
+     "return max(1, int(torch.linalg.matrix_rank(kernel.sum(1).flatten(1))))"),
     ("first_misfit", "the last number alone",
      "for n in ours:\n    if n not in theirs or theirs[n][-1] != ours[n][-1]:\n        return n"),
 ]  # fmt: skip

@@ -615,10 +615,10 @@ def _client_with_a_scale():
 
 
 def _random_client(rng: Random) -> tuple:
-    if rng.random() < 0.1:
-        return _client_with_a_scale()
     branches = rng.randint(1, 3)
     frozen, spare, training = (rng.choice((False, True)) for _ in range(3))
+    if rng.random() < 0.1:
+        return _client_with_a_scale()
     return _client(branches, rng.randrange(branches), frozen, spare, training)
 
 
@@ -690,6 +690,7 @@ the same buffers, and without anything that you attached to it.""",
     cases=lambda: (
         *(_client(2, 0, False, False), _client(2, 1, True, True), _client(1, 0, True, False)),
         *(_client(2, 0, False, True, training=True), _client(1, 0, False, False, training=True)),
+        _client(3, 1, False, False, training=True),
         _client_with_a_scale(),
     ),
     random_case=_random_client,
@@ -697,6 +698,7 @@ the same buffers, and without anything that you attached to it.""",
         "a frozen layer": lambda model, image: not model.stem.weight.requires_grad,
         "nothing is idle": lambda model, image: len(model.branches) == 1 and not hasattr(model, "old_head"),
         "an idle layer deep inside": lambda model, image: len(model.branches) > 1,
+        "parts in another mode than the whole": lambda model, image: model.training and not model.branches.training,
         "batch norm in training mode": lambda model, image: model.branches[model.used].training,
     },
     alternative=_poisoned,
