@@ -184,6 +184,29 @@ def test_no_change_makes_a_list_too_long_for_the_memory():
     assert [1] * _mending._factor(2) == 2 * _mending._factor([1]) == [1, 1]
 
 
+# Each of the factors is small; so is each step that the list grows by.
+GROWING = ["kernel_size * 900 * 800 * 700 * 600", "900 * 800 * (700 * (600 * kernel_size))",
+           "kernel_size[0] * 900 * 800 * 700 * 600", "[out_channels] * 3000 * 2000 * 1000"]  # fmt: skip
+
+
+@pytest.mark.parametrize("product", GROWING)
+def test_no_list_grows_too_long_by_many_small_factors(product):
+    wrong = answer("conv2d_macs", f"n = [1]\nfor _ in range(9):\n    n *= 90\nreturn {product}, n")
+    longest = []
+
+    def right(changed):
+        try:
+            sides, grown = changed(3, 8, (3, 5), (18, 15), 1, 0, 1)
+            longest.extend(len(each) for each in (sides, grown) if isinstance(each, (list, tuple)))
+        except TypeError:
+            pass
+        return False
+
+    arguments = ["in_channels", "out_channels", "stride", "padding", "groups"]
+    assert mended_in_one_place(wrong, arguments, [], right) is None
+    assert max(longest, default=0) <= _mending.LONGEST_LIST
+
+
 def test_an_argument_that_is_a_list_is_no_factor():
     """The answer is about a list of layers; changes that multiply by it cost seconds, and help nobody."""
     begun = time.thread_time()
@@ -281,7 +304,7 @@ MISSED_TOO = [
      "ran, mode = set(), model.training\nhooks = [m.register_forward_hook(lambda m, i, o: ran.add(m)) "
      "for m in model.modules()]\nmodel.eval()\nmodel(image)\nfor hook in hooks:\n    hook.remove()\nmodel.train(mode)\n"
      "return [n for n, m in model.named_modules() if m not in ran and list(m.parameters(recurse=False))]"),
-    ("filters_a_channel", "summed over the inputs",
+    ("filters_per_channel", "summed over the inputs",
      "return max(1, int(torch.linalg.matrix_rank(kernel.sum(1).flatten(1))))"),
     ("first_misfit", "the last number alone",
      "for n in ours:\n    if n not in theirs or theirs[n][-1] != ours[n][-1]:\n        return n"),

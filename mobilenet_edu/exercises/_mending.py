@@ -25,6 +25,8 @@ LONGEST = 64  # characters of code that a sentence quotes
 WITH_ITS_PLACE = 100  # and for a single name or number, so that its place is seen
 LARGEST_POWER = 10_000
 LONGEST_RANGE = 10**7
+LONGEST_LIST = 10**6  # that a product may make
+SEQUENCES = (list, tuple, str)
 MOST_PLACES = 4  # that one misunderstanding is sought at
 
 Function = Callable[..., Any]
@@ -349,11 +351,15 @@ def _widths(node: ast.FormattedValue) -> list[ast.FormattedValue]:
 
 
 def _watch_product(node: ast.AST) -> None:
-    field = "value" if isinstance(node, ast.AugAssign) else "right"
-    if isinstance(node, (ast.BinOp, ast.AugAssign)) and isinstance(node.op, ast.Mult):
+    if not isinstance(node, (ast.BinOp, ast.AugAssign)) or not isinstance(node.op, ast.Mult):
+        return
+    for field, by in (
+        (("left", "_factor"), ("right", "_factor")) if isinstance(node, ast.BinOp) else (("value", "_times"),)
+    ):
         factor = getattr(node, field)
-        if not _is_call(factor, "_factor"):
-            setattr(node, field, ast.Call(ast.Name("_factor", ast.Load()), [factor], []))
+        plain = isinstance(factor, ast.Constant) and isinstance(node, ast.BinOp)  # the other side is careful
+        if not plain and not _is_call(factor, by):
+            setattr(node, field, ast.Call(ast.Name(by, ast.Load()), [factor], []))
 
 
 def _unwatch(tree: ast.AST) -> None:
@@ -367,8 +373,8 @@ def _unwatch(tree: ast.AST) -> None:
         if isinstance(node, ast.FormattedValue):
             for width in _widths(node):
                 width.value = width.value.args[0] if _is_call(width.value, "_small") else width.value
-        for field in ("value", "right"):
-            if _is_call(getattr(node, field, None), "_factor"):
+        for field in ("value", "left", "right"):
+            if any(_is_call(getattr(node, field, None), by) for by in ("_factor", "_times")):
                 setattr(node, field, getattr(node, field).args[0])
 
 
@@ -420,37 +426,43 @@ def _watchers(seconds: float) -> tuple[Function, dict[str, Function]]:
             raise TooLong
         return numbers
 
-    return restart, {"_look": look, "_small": small, "_factor": _factor, "range": short}
+    return restart, {"_look": look, "_small": small, "_factor": _factor, "_times": _times, "range": short}
 
 
-class _Large(int):
-    """A number so large that no list may be made so many times as long."""
+class _Times(int):
+    """A whole number with which no list becomes too long."""
 
     def __mul__(self, other: Any) -> Any:
-        if isinstance(other, (list, tuple, str)):
+        if isinstance(other, SEQUENCES) and len(other) * int(self) > LONGEST_LIST:
             raise TooLong
         return int(self) * other
 
     __rmul__ = __mul__
 
 
+def _times(value: Any) -> Any:
+    return _Times(value) if type(value) is int else value
+
+
 def _factor(value: Any) -> Any:
-    """The right side of a product; of a list times a large number nothing comes that is an answer."""
-    if isinstance(value, (list, tuple, str)):
+    """A side of a product: of a list, or of a number with which one may become too long, a careful one."""
+    if isinstance(value, SEQUENCES):
         return _Listed(value)
-    return _Large(value) if type(value) is int and abs(value) > LARGEST_POWER else value
+    return _Times(value) if type(value) is int and abs(value) > LARGEST_POWER else value
 
 
 class _Listed:
-    """A list on the right of a product."""
+    """A list in a product: several small factors make it long as well."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
-    def __rmul__(self, other: Any) -> Any:
-        if isinstance(other, int) and other > LARGEST_POWER:
+    def __mul__(self, other: Any) -> Any:
+        if isinstance(other, int) and len(self.value) * other > LONGEST_LIST:
             raise TooLong
-        return other * self.value
+        return self.value * (other.value if isinstance(other, _Listed) else other)
+
+    __rmul__ = __mul__
 
 
 def _changed(tree: ast.AST, changes: Sequence[Change]) -> ast.AST:
