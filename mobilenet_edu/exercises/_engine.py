@@ -386,7 +386,7 @@ class Exercise:
         names = list(inspect.signature(self.reference).parameters)
         ordered = [failing, *(trial for trial in trials if trial is not failing)]
         known: dict[str, str] = {}
-        solution = watched(self.reference)
+        solution = watched(self.reference, self.seconds / Exercise.seconds)
         for what, part in _wrong_parts(trials):
 
             def alike(changed: Callable[[Case], Case], part: Callable[[Any], Any] = part) -> bool:

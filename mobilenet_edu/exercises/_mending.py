@@ -382,13 +382,13 @@ def _is_call(node: ast.AST | None, name: str) -> bool:
     return isinstance(node, ast.Call) and _name(node.func) == name
 
 
-def watched(function: Function) -> Function:
+def watched(function: Function, patience: float = 1.0) -> Function:
     """The same function, which gives up (`TooLong`) where its loops, powers or lists grow far too long."""
     tree = None if getattr(function, "__closure__", None) else _head_of(function)
     if tree is None:
         return function
     _watch(tree)
-    restart, watchers = _watchers()
+    restart, watchers = _watchers(patience * ONE)
     return _each_in_time(compiled(function, tree, **watchers), restart)
 
 
