@@ -104,8 +104,8 @@ def solutions(paths: list[Path]) -> str:
     parts = [
         f'---\nmyst:\n  html_meta:\n    description: "{description}"\n---',
         "# Solutions",
-        "Try first: a wrong answer that you have given yourself teaches more than a right one that you have read. "
-        "Below each solution stand a few typical mistakes; the checker in the chapter knows more.",
+        "Try first: a wrong answer of your own teaches more than a right one that you read. "
+        "Each solution lists a few typical mistakes; the checker in the chapter knows more.",
     ]
     for path in paths:
         chapter = chapter_module(path)

@@ -168,8 +168,8 @@ check again, and read what it says. Put it back.""",
             lambda correct, total: (median(_scores(correct, total)), stdev(_scores(correct, total))),
         ),
     ),
-    reasoning="""With one less than the number of runs below the line, the *variance* is right on average, however few
-the runs. `statistics.stdev` and `numpy.std(..., ddof=1)` do the same; `numpy.std` without `ddof` does not.""",
+    reasoning="""If you divide by the number of runs minus one, the *variance* is right on average, even for few
+runs. `statistics.stdev` and `numpy.std(..., ddof=1)` do the same; `numpy.std` without `ddof` does not.""",
 )
 def mean_and_spread(correct, total):
     """Mean accuracy in per cent, and standard deviation in points."""
@@ -348,8 +348,8 @@ def choose_recipe(runs):
             lambda runs: _best(runs, lambda validation, test: validation),
         ),
     ),
-    reasoning="""The validation set is there to be chosen by, and is used up by it: the winner's score on it is the
-best of several, so a little too good. The test set stays closed until there is nothing left to choose.""",
+    reasoning="""The validation set is there for choosing, and choosing uses it up: the winner's score on it is the
+best of several, so it is a little too high. The test set stays closed until there is nothing left to choose.""",
 )
 def choose_recipe(runs):
     """Name of the recipe with the best mean validation result."""
@@ -482,7 +482,7 @@ another seed must give other sets. (Many answers are right.)""",
         ),
         Mistake(
             "test is validation",
-            "Your test set is the validation set. It was looked at with every choice that you made.",
+            "Your test set is the validation set. You looked at it for every choice.",
             lambda count, held_out, seed: (lambda sets: (sets[0], sets[1], sets[1]))(_shuffled(count, held_out, seed)),
         ),
         Mistake(
@@ -849,7 +849,8 @@ them, and what is kept for the backward pass. Every number is a 32-bit float."""
         ),
     ),
     reasoning="""Parameters, gradients and momentum are there once; what autograd keeps is there once per image. Adam
-keeps two numbers for each parameter instead of one momentum, and needs four bytes more for each.""",
+(like chapter 8's AdamW) keeps two numbers for each parameter instead of one momentum, and needs four bytes more for
+each.""",
 )
 def training_bytes(parameters, kept, batch_size):
     """Bytes of parameters, gradients, momentum and kept tensors."""
@@ -1017,9 +1018,9 @@ has batch size 0. Count 32-bit floats, and parameters, gradients and momentum.""
             _largest(lambda memory, network: max(0, -((12 * network[2] - memory) // (4 * network[3])))),
         ),
     ),
-    reasoning="""The MACs do not enter. What is left after the parameters, divided by what one image needs, decides; so
-a network with few parameters and large maps may lose against one with many parameters and small maps, and on a smaller
-card win. Real cards also need room for the libraries' own workspace: measure before you promise.""",
+    reasoning="""The MACs do not enter. What is left after the parameters, divided by what one image needs, decides. So
+compared with one of many parameters and small maps, a network with few parameters and large maps may lose on a large
+card and win on a small one. Real cards also need room for the libraries' own workspace: measure before you promise.""",
 )
 def largest_batch(memory, networks):
     """Name of the network that fits the largest batch, and the batch."""

@@ -148,8 +148,8 @@ and `warm_up=2`, and what the median is. Then check the function. Then break it:
         ),
     ),
     reasoning="""In the example 1, 1, 1, 1 and 6 count. Their mean is 2, which no call took, and their median is 1. The
-order of the calls matters for one thing only: which of them were the warm-up. So cut first. After that the median asks
-how the calls are ranked, and not how late the latest was.""",
+order of the calls matters for one thing only: which of them were the warm-up. So cut first. The median
+depends on the order of the times, not on how long the slowest call took.""",
 )
 def typical_time(seconds, warm_up):
     """Median of the calls that count, in seconds."""
@@ -210,7 +210,7 @@ operations per second. Fill the gap.""",
         ),
         Mistake(
             "GFLOPs, no speed",
-            "You counted operations: GFLOPs with a small s, an amount of work. A speed divides them by the time.",
+            "You counted operations: GFLOPs with a small s, an amount of work. For a speed, divide them by the time.",
             lambda macs, batch_size, seconds: 2 * macs * batch_size / 1e9,
             misconception="FLOPs and FLOPS",
         ),
@@ -626,7 +626,8 @@ both take equally long). You need no function of the book. Compare times, not ra
         ),
     ),
     reasoning="""This is the roofline, read as a time. Divide `macs` by it and you get the rate: the smaller of `peak`
-and intensity · `bandwidth`. It is a bound. A real layer may take longer for reasons that it knows nothing of.""",
+and intensity · `bandwidth`. It is a bound. A real layer may take longer for reasons that the
+bound does not contain.""",
 )
 def least_seconds(macs, bytes_moved, peak, bandwidth):
     """(seconds, "arithmetic" or "memory"): a bound that holds for any code."""
@@ -861,16 +862,17 @@ ESSAYS = (
 it." Write about eight sentences. Which part of that follows from arithmetic intensity and the roofline? Which
 observations of this chapter does it not explain? Name one measurement, not in this chapter, that would tell two of your
 explanations apart.""",
-        good_answer="""What follows: at 9/8 or 9/20 MACs for each byte, a depthwise layer lies left of the point where
-the two limits meet, on any machine whose peak is more than that many times its bandwidth. So memory, and not
-arithmetic, sets its *bound*. What does not follow: that it reaches the bound. The measured layers stay below it; the
-same layer with the same bytes takes another time in another layout; keeping memory changes the time although the
-bytes are the same, in a batch with fewer page faults, for one image without any; and the almost empty layer takes time
-although it moves next to nothing. So layout, the cost of fresh pages and the cost of a call are separate causes, and
-something can be done about each. A
-measurement that separates: the same depthwise layer on larger and larger maps (a fixed cost for each call fades, a
-bandwidth does not); or the page faults of a single layer; or a copy of as many bytes as the layer moves, from the same
-place.""",
+        good_answer="""- *What follows.* At 9/8 or 9/20 MACs for each byte, a depthwise layer lies left of the point
+  where the two limits meet, on any machine whose peak, divided by its bandwidth, is larger than that. So memory, and
+  not arithmetic, sets its *bound*.
+- *What does not follow:* that it reaches the bound. The measured layers stay below it. The same layer with the same
+  bytes takes another time in another layout. Keeping memory changes the time although the bytes are the same: in a
+  batch with fewer page faults, for one image without any (the chapter has no explanation for that). And the almost
+  empty layer takes time although it moves next to nothing. So layout, fresh pages (in a batch) and the cost of a call
+  are separate causes, and something can be done about each.
+- *A measurement that separates:* the same depthwise layer on larger and larger maps (a fixed cost for each call fades,
+  a bandwidth does not); or the page faults of a single layer; or a copy of as many bytes as the layer moves, from the
+  same place.""",
     ),
     Essay(
         title="A benchmark to believe",

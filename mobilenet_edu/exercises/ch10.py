@@ -275,7 +275,7 @@ folded weights and the folded bias.""",
         ),
     ),
     reasoning="""Batch norm of w * x + b is s (w * x + b − μ) + β. The part with x is (s w) * x; the rest is the new
-bias. In the first case it is the pencil example of the chapter: weights 6 and −3, bias −8.""",
+bias. The first case of the check is the chapter's pencil example: weights 6 and −3, bias −8.""",
 )
 def fold_channel(weight, bias, gamma, beta, mean, variance, eps):
     """(weights, bias) of one channel with its batch norm folded in."""
@@ -561,8 +561,9 @@ need not count by hand: `mobilenet_v1` knows the layers.""",
         ),
     ),
     reasoning=f"""For the full network that is {_bytes_for()(1.0, 1000):,} bytes, against
-{4 * mobilenet_v1().cost.params:,} for its parameters in float32: a little less than four times smaller, because biases
-and scales stay at 4 bytes. A real file is somewhat larger: it also lists the operations and the scales of the maps.""",
+{4 * mobilenet_v1().cost.params:,} for its parameters in float32, batch norm's too: a little less than four times
+smaller, because biases and scales stay at 4 bytes. A real file is somewhat larger: it also lists the operations and the
+scales of the maps.""",
 )
 def int8_bytes(width_multiplier, num_classes):
     """Bytes of the 8-bit network, with one scale per channel."""
