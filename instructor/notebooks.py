@@ -20,13 +20,13 @@ from scripts.setup_cells import project, setup_cell
 RULES = """\
 **How this works.** Run the first two code cells first. Write each answer into the cell below its question and keep the
 function's name. The cell after it checks an example or two, as strictly as the grader; your answer is graded on other
-inputs, and each part of a question earns its points all or nothing. An answer returns numbers, strings, lists or
-dictionaries; a number or an array of NumPy or PyTorch is taken for a plain one. Helper functions and further cells are
-welcome. When the notebook is graded, there is no network, and a few seconds must be enough.
+inputs, and for each part of a question you get all of its points or none. Return plain numbers, strings, lists or
+dictionaries. Numbers and arrays of NumPy or PyTorch are accepted too. Helper functions and further cells are welcome.
+When the notebook is graded, there is no network, and a few seconds must be enough.
 
-**Assistants.** Ask whom or what you like what an error means or how an idea works, an AI assistant included, and say
-below your answers what you used it for. What you hand in you must be able to explain and to change: five minutes of
-questions about your own numbers follow.
+**Assistants.** You may ask anybody, an AI assistant included, what an error means or how an idea works. Say below your
+answers what you used it for. You must be able to explain and change what you hand in: you will be asked about your own
+numbers for five minutes.
 
 **Before you hand in**, restart and run all cells. Hand in the notebook itself, a file whose name ends in `.ipynb` (in
 Colab: *File*, *Download*)."""
@@ -35,8 +35,10 @@ Colab: *File*, *Download*)."""
 GUESS = """\
 ## Before you start: a guess
 
-{} Do not compute it. Write down what you expect, and why in a few words; it is not graded, and you will be asked what
-became of it.
+{}
+
+Do not compute it. Write down what you expect, and why in a few words. It is not graded, but you will be asked how good
+it was.
 
 *(your guess)*"""
 
@@ -58,7 +60,7 @@ def check(function, arguments, expected, look=None):
     try:
         written = json.dumps(got, default=lambda part: part.tolist())  # as NumPy's and PyTorch's can
     except (TypeError, ValueError, AttributeError):
-        print(f"{name}: convert {got!r}, it is no plain number, string, list or dictionary")
+        print(f"{name}: returned {got!r}: convert it to a plain number, string, list or dictionary")
         return
     got = json.loads(written)
     is_near = isinstance(expected, float) and isinstance(got, int | float) and abs(got - expected) < 1e-5
@@ -79,13 +81,14 @@ def solution_notebook(assignment: Assignment) -> nbformat.NotebookNode:
 
 
 def _notebook(assignment: Assignment, solved: bool) -> nbformat.NotebookNode:
+    folded = {"instructor": {"check": True}, "jupyter": {"source_hidden": True}}  # opened by a click
     title = f"# {assignment.title}" + (" (solutions)" if solved else "")
     cells = [
         new_markdown_cell(
             f"{title}\n\n{assignment.introduction}\n\n{RULES}\n\n{_points_table(assignment)}{_stamp(assignment)}"
         ),
-        new_code_cell(setup_cell(None, project()), metadata={"instructor": {"check": True}}),
-        new_code_cell(source(check), metadata={"instructor": {"check": True}}),
+        new_code_cell(setup_cell(None, project()), metadata=folded),
+        new_code_cell(source(check), metadata=folded),
     ]
     if assignment.talk:
         cells.append(new_markdown_cell(GUESS.format(assignment.talk.prediction)))
@@ -160,7 +163,7 @@ def marking_scheme(assignment: Assignment) -> str:
 
 def questions(assignment: Assignment) -> list[str]:
     """The questions to ask, in Markdown, each with what a good answer says."""
-    asked = [f"Guessed before the work: *{assignment.talk.prediction}*", ""]
+    asked = [f"The guess: *{assignment.talk.prediction}*", ""]
     return asked + [f"{n}. {question} *{answer}*" for n, (question, answer) in enumerate(assignment.talk.questions, 1)]
 
 

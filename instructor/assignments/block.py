@@ -330,7 +330,7 @@ def kernel(random: Random) -> Problem:
 
 Large kernels are cheap in a depthwise layer, up to a point. For a depthwise separable pair (one filter for each
 channel, stride 1, the map keeps its size), return the largest *odd* kernel side with which the depthwise layer does at
-most `share` percent of the MACs of *both* layers together. Return 0 if not even a side of 1 does. Stay with integers:
+most `share` percent of the MACs of *both* layers together. Return 0 if even a side of 1 does more. Stay with integers:
 some of the hidden cases hit `share` exactly. With {shown[1]} output channels and {shown[2]} percent the answer is
 {largest_kernel(*shown)}."""
     return Problem(
@@ -567,9 +567,9 @@ def training(random: Random) -> Problem:
 
 A parameter that the output does not depend on, or that is frozen (`requires_grad` is `False`), never changes in
 training, yet it is counted and saved. Given a network and a batch of its inputs, return how many *numbers* in its
-parameters never train. A gradient that happens to be zero, behind a ReLU that is off for these images, is a gradient:
-on other images it will not be zero. Whatever gradients are stored when you start, do not trust them. In the example
-the output does not depend on the two layers of `branch`, which hold {shown_numbers} numbers."""
+parameters never train. A gradient that happens to be zero, behind a ReLU that is off for these images, still counts as
+a gradient: on other images it will not be zero. The parameters may hold old gradients: do not rely on them. In the
+example the output does not depend on the two layers of `branch`, which hold {shown_numbers} numbers."""
     return Problem(
         task,
         untrained,

@@ -50,7 +50,7 @@ def affordable_networks(random: Random) -> Problem:
 
 Return the list of all `[multiplier, resolution]` whose `mobilenet_v1(multiplier, resolution)` stays within both
 budgets: at most `max_macs` MACs and at most `max_params` parameters. The most MACs come first. `multipliers` and
-`resolutions` are lists; your class looks at {budget:,} MACs."""
+`resolutions` are lists; your class has {budget:,} MACs."""
     return Problem(
         task,
         affordable,
@@ -75,7 +75,9 @@ budgets: at most `max_macs` MACs and at most `max_params` parameters. The most M
                 1,
                 tuple((random.randrange(300, 400) * 10**6, few_parameters(), MULTIPLIERS, RESOLUTIONS) for _ in "ab"),
             ),
-            Part("exactly the budget", 1, tuple((*exact(), MULTIPLIERS, RESOLUTIONS) for _ in "ab")),
+            Part(
+                "a network that costs exactly the budget", 1, tuple((*exact(), MULTIPLIERS, RESOLUTIONS) for _ in "ab")
+            ),
         ),
         ((budget, 2_000_000, [0.25, 0.5, 1.0], [160, 224]),),
     )
@@ -580,7 +582,7 @@ def deadline(random: Random) -> Problem:
 
 Each network is `[name, accuracy, times]`, with the milliseconds of many runs on the device. It is safe if at least
 95 % of its runs took at most `deadline` milliseconds. Return the name of the most accurate safe network, or `"none"`.
-Beware of 19 / 20 as a floating-point number: count runs."""
+Do not compare with 0.95: as a floating-point number, 19 / 20 is not exact. Count runs."""
     return Problem(
         task,
         choose,

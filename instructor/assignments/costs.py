@@ -126,7 +126,7 @@ def bottleneck(random: Random) -> Problem:
 A bottleneck is three standard convolutions: 1×1 from `channels` to `reduced`, 3×3 from `reduced` to `reduced` with
 padding 1, and 1×1 back to `channels`; for instance {4 * reduced}, {reduced}, {reduced} and {4 * reduced} channels.
 One of them has the stride: the first if `early` is true, else the 3×3 one. The input is a square map of side `size`.
-Count the MACs of all three. A stride of 2 makes the side of an odd map half as long, rounded up."""
+Count the MACs of all three. With stride 2, an odd side is halved and rounded up."""
     return Problem(
         task,
         bottleneck_macs,
@@ -513,7 +513,7 @@ def kernel_not_squared(layer, batch, printed):
 
 
 def spelt_otherwise(layer, batch, printed):
-    """You spell a name otherwise than the question does. Capital letters count."""
+    """Your spelling of a name differs from the question's. Capital letters count."""
     return name_the_count(layer, batch, printed).lower()
 
 

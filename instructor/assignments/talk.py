@@ -49,16 +49,16 @@ def costs(random: Random) -> Talk:
         "given stride 2. By which factor do its MACs fall?",
         (
             (GUESSED, f"By {plain / strided:.2f}: {plain:,} to {strided:,} MACs. The kernel stands in "
-             f"{size - kernel + 1}² places, then in {(size - kernel) // 2 + 1}²; 4 is what large maps come near to."),
+             f"{size - kernel + 1}² places, then in {(size - kernel) // 2 + 1}²; for large maps the factor comes close "
+             f"to 4."),
             (f"{inputs} to {outputs} channels, 3×3, {groups} groups, a 9×9 map without padding: count on paper, then "
              "without groups.", f"{with_groups:,}, and {without:,} without: an output reads {inputs // groups} "
              f"inputs."),
-            (f"In your bottleneck with {reduced} inner channels on a {odd}×{odd} map: which place of the stride costs "
-             f"less, "
-             "and what does the network lose there?", f"The first layer: {early:,} against {late:,} MACs. Three of "
-             f"four "
-             "positions are dropped before the 3×3 kernel could see them."),
-            (f"Four layers with {layers} MACs forward, the first two frozen: which products of a training step are "
+            (f"A bottleneck with {4 * reduced} channels outside and {reduced} inside, on a {odd}×{odd} map: which "
+             "place of the stride costs less, and what does the network lose there?",
+             f"The first layer: {early:,} against {late:,} MACs. Three of four positions are dropped before the 3×3 "
+             "kernel could see them."),
+            (f"Four layers with {layers} MACs forward, the first two frozen: which MACs of a training step are "
              f"left?",
              f"{frozen:,} MACs: {sum(layers)} forward, {sum(layers[2:])} for weights, {sum(layers[3:])} for inputs. "
              f"The "
@@ -102,8 +102,8 @@ def block(random: Random) -> Talk:
             ("Each channel gets two filters instead of one (multiplier 2). What doubles, and what does not?",
              f"Both convolutions, so the MACs: {one['macs']:,} to {wide['macs']:,}. The last norm does not: "
              f"{one['parameters']:,} to {wide['parameters']:,} parameters."),
-            (f"How large may the kernel be if the depthwise layer is to do {share} % of the MACs, and how large at "
-             f"{2 * share} %? Why does the size of the map not matter?",
+            (f"How large may the block's kernel be if its depthwise layer is to do {share} % of the MACs, and how "
+             f"large at {2 * share} %? Why does the size of the map not matter?",
              f"{side} and {double}. Both layers run on the same positions, and both have the {channels} inputs as a "
              "factor: they cancel."),
             (f"Two 1×1 layers, {channels} to {middle} to {outputs} channels: what are they as one, is that smaller, "

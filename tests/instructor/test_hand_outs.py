@@ -130,7 +130,8 @@ def test_no_hand_out_holds_solutions_mistakes_hidden_cases_or_the_seed(name, see
             assert not any(secret in text or escaped in text for text in released), secret
     if seed:
         assert not any(seed in text for text in released)
-    allowed = [{}, {"instructor": {"check": True}}]
+    check = {"instructor": {"check": True}}
+    allowed = [{}, check, check | {"jupyter": {"source_hidden": True}}]
     allowed += [{"instructor": {"problem": problem.name}} for problem in assignment.problems]
     allowed += [{"instructor": {"by_hand": question.title}} for question in assignment.by_hand]
     assert all(dict(cell.metadata) in allowed and not cell.get("outputs") for cell in notebook.cells)
