@@ -140,12 +140,10 @@ def roof_picture(layers: list[Layer], intensities: list[float], peak: float, ban
         template += f'<text class="middle" x="{_under_roof(intensity, 1e9)[0]}" y="247">{name}</text>'
     for giga in (1, 16, 256):
         template += f'<text class="end" x="35" y="{_under_roof(1, giga * 1e9)[1] + 5}">{giga}</text>'
-    template += '<text class="middle" x="255" y="264">MACs per byte</text><text x="4" y="12">GMAC per second</text>'
-    place = 90
-    for kind in KINDS:
+    template += '<text class="middle" x="255" y="264">MACs per byte</text><text x="46" y="15">GMAC per second</text>'
+    for kind, place in zip(KINDS, (84, 182, 287, 385), strict=True):
         template += f'<circle r="5" cx="{place}" cy="207" style="fill:{COLORS[kind]}"/>'
         template += f'<text x="{place + 10}" y="212">{kind}</text>'
-        place += 96
     alt = (
         "A roof: to the left it rises with the MACs per byte, to the right it is flat. Each layer of MobileNet V1 is a "
         "dot on it. The depthwise layers are far left, in the slope; more images at once move the classifier and the "
@@ -231,7 +229,7 @@ def _first_of_each_size(layers: list[Layer]) -> list[int]:
 def _boxes(layers: list[Layer], features: int) -> Iterator[dict[str, float]]:
     """Where each layer's box stands; the classifier's is as wide as the features that it reads, and a pixel high."""
     sizes = [(layer.out_channels, layer.output_size[0]) for layer in layers] + [(features, 1)]
-    widths = [round(3 + 0.027 * channels, 2) for channels, _ in sizes]
+    widths = [round(4 + 0.027 * channels, 2) for channels, _ in sizes]
     lefts = accumulate((width + 1 for width in widths), initial=12)
     for left, width, (_, side) in zip(lefts, widths, sizes, strict=False):
         height = round(max(PIXEL * side, 3), 1)

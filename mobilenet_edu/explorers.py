@@ -81,7 +81,7 @@ class Explorer:
     title: str
     controls: tuple[Control, ...]
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[str, ...]], ...]  # a heading, and the name of the result in each column
+    rows: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...]  # a heading; for each column a result and its share
     results: dict[str, str]
     note: str
     picture: Picture
@@ -90,11 +90,13 @@ class Explorer:
     def __repr__(self) -> str:
         chosen = ", ".join(f"{control.label} {control.value:g}" for control in self.controls)
         lines = [f"{self.title}: {chosen}."]
-        for heading, names in self.rows:
-            cells = (
-                f"{self.results[name]} {column}" for column, name in zip(self.columns[1:], names, strict=True) if name
-            )
-            lines.append(f"{heading}: {', '.join(cells)}")
+        for heading, cells in self.rows:
+            said = [
+                f"{self.results[name]} {'of ' * place}{column}"
+                for column, names in zip(self.columns[1:], cells, strict=True)
+                for place, name in enumerate(names)
+            ]
+            lines.append(f"{heading}: {', '.join(said)}")
         return "\n".join([*lines, *(self.results[name] for name in ("summary", "layer") if name in self.results)])
 
     def _repr_html_(self) -> str:
@@ -117,13 +119,15 @@ class Explorer:
             return ""
         head = "".join(f'<th scope="col">{escape(column)}</th>' for column in self.columns)
         body = "".join(
-            f'<tr><th scope="row">{_swatch(heading)}{escape(heading)}</th>{"".join(map(self._cell, names))}</tr>'
-            for heading, names in self.rows
+            f'<tr><th scope="row">{_swatch(heading)}{escape(heading)}</th>{"".join(map(self._cell, cells))}</tr>'
+            for heading, cells in self.rows
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>\n"
 
-    def _cell(self, name: str) -> str:
-        return f'<td data-result="{name}">{escape(self.results[name])}</td>' if name else "<td></td>"
+    def _cell(self, names: tuple[str, ...]) -> str:
+        """A result, and its share beside it; where that is too wide, below it."""
+        spans = " ".join(f'<span data-result="{name}">{escape(self.results[name])}</span>' for name in names)
+        return f"<td>{spans}</td>"
 
 
 def separable_layer(
@@ -164,7 +168,7 @@ def separable_layer(
         title="Standard or separable",
         controls=controls,
         columns=("layer", "MACs", "parameters"),
-        rows=tuple((name, (f"{name}-macs", f"{name}-params")) for name in LAYERS),
+        rows=tuple((name, ((f"{name}-macs",), (f"{name}-params",))) for name in LAYERS),
         results=results,
         note="Stride 1, padding that keeps the size of the map, no bias, no batch norm.",
         picture=layer_picture(out_channels, kernel_size, costs),
@@ -215,13 +219,14 @@ def network(
         calculator="network",
         title="MobileNet V1 against a budget",
         controls=controls,
-        columns=("layers", "MACs", "of MACs", "parameters", "of parameters"),
+        columns=("layers", "MACs", "parameters"),
         rows=tuple(
-            (kind, (f"{kind}-macs", f"{kind}-macs-share", f"{kind}-params", f"{kind}-params-share"))
+            (kind, tuple((f"{kind}-{unit}", f"{kind}-{unit}-share") for unit in ("macs", "params")))
             for kind in (*KINDS, "all")
         ),
         results=results,
-        note="Parameters include batch norm and the classifier's bias. 1 MB is a million bytes.",
+        note="Each number with its share of all. Parameters include batch norm and the classifier's bias. "
+        "1 MB is a million bytes.",
         picture=network_picture(architecture),
         table=_network_table(),
     )
@@ -230,7 +235,7 @@ def network(
 def to_scale(width_multiplier: float = 1.0, resolution: int = 224, num_classes: int = 1000, layer: int = 1) -> Explorer:
     """MobileNet V1 drawn to scale: each map as high as it is, and the wider the more channels it has; and one layer.
 
-    A map has a width of at least three units, so that each can be touched.
+    A map has a width of at least four units, so that each can be touched.
 
     ``layer`` counts from 1, the stem, to 28, the classifier.
 

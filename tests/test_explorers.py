@@ -55,7 +55,7 @@ def test_the_network_is_drawn_to_scale():
     stem, deep = shapes["layer-1"], shapes["layer-25"]  # 112×112×32, and 7×7×1024 behind a depthwise layer of 512
     assert stem["height"] == pytest.approx(0.8 * 112, abs=0.05)
     assert shapes["image"]["height"] == pytest.approx(2 * stem["height"], abs=0.1)
-    assert (deep["width"] - 3) / (stem["width"] - 3) == pytest.approx(1024 / 32, rel=0.01)
+    assert (deep["width"] - 4) / (stem["width"] - 4) == pytest.approx(1024 / 32, rel=0.01)
     assert shapes["chosen"] == shapes["layer-3"]
     assert all(box["x"] + box["width"] <= 480 for name, box in shapes.items() if name.startswith("layer"))
 

@@ -16,11 +16,12 @@ import guesses
 import searching
 import sharing
 import tryit
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup, NavigableString, PageElement, Tag
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 BUNDLE = "book.bundle"
+BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|[kMG]B|[mµ]s)(?!\w))")
 THEME_SCRIPT = """
 (() => {
   const root = document.documentElement, stored = localStorage.getItem("mode") || "auto";
@@ -85,6 +86,8 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         guesses.offer_guesses(page, path.stem)
         repair_tables(page)
         repair_roles(page)
+        keep_with_formulas(page)
+        keep_units(page)
         shorten_contents(page)
         spare_long_pages(page, plain_code)
         path.write_text(plain_code.sub(r"\1", str(page)), encoding="utf-8")
@@ -278,6 +281,32 @@ def repair_tables(page: BeautifulSoup) -> None:
                 cell.name, cell["scope"] = "th", "row"
         if "pst-scrollable-table-container" not in table.parent.get("class", ()):
             table.wrap(page.new_tag("div", attrs={"class": "pst-scrollable-table-container"}))
+
+
+def keep_with_formulas(page: BeautifulSoup) -> None:
+    """No line ends with the bracket before a formula, and none begins with the comma after it."""
+    for formula in page.select("article math:not([display=block])"):
+        opening = re.search(r"[(\[“‘]+$", _text_beside(formula.previous_sibling))
+        closing = re.match(r"[)\].,;:!?”’%]+", _text_beside(formula.next_sibling))
+        if opening or closing:
+            kept = formula.wrap(page.new_tag("span", attrs={"class": "kept"}))
+            if opening:
+                kept.previous_sibling.replace_with(kept.previous_sibling[: opening.start()])
+                kept.insert(0, opening[0])
+            if closing:
+                kept.next_sibling.replace_with(kept.next_sibling[closing.end() :])
+                kept.append(closing[0])
+
+
+def keep_units(page: BeautifulSoup) -> None:
+    """A number and its unit stand on one line."""
+    for text in page.find_all(string=BEFORE_UNIT):
+        if text.find_parent("article") and not text.find_parent(["pre", "code", "script", "style", "math"]):
+            text.replace_with(BEFORE_UNIT.sub("\u00a0", text))
+
+
+def _text_beside(sibling: PageElement | None) -> str:
+    return sibling if isinstance(sibling, NavigableString) else ""
 
 
 def repair_roles(page: BeautifulSoup) -> None:

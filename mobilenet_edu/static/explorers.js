@@ -36,7 +36,7 @@
     const [shapes, sizes] = [{ image: { y: round(FLOOR - image), height: image } }, {}];
     let [left, step] = [12, 0];
     layers.forEach(({ kind, M, N, side }, at) => {
-      const width = round(3 + 0.027 * (kind === "classifier" ? M : N), 2);
+      const width = round(4 + 0.027 * (kind === "classifier" ? M : N), 2);
       const height = round(Math.max(PIXEL * side, 3));
       shapes[`layer-${at + 1}`] = { x: round(left, 2), y: round(FLOOR - height), width, height };
       if (side !== (at ? layers[at - 1].side : resolution) && kind !== "classifier") {

@@ -65,6 +65,7 @@
         show(times(cell)[figure.dataset.stage === "split" ? 1 : 0]);
       });
     }
+    figure.addEventListener("keydown", ({ key }) => key === "Escape" && stop());
     let before = 0;
     addEventListener("beforeprint", () => { before = Number(slider.value); stop(); show(states.length - 1); });
     addEventListener("afterprint", () => show(before));

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from functools import cache
 from pathlib import Path
@@ -10,13 +12,32 @@ from typing import Any
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
 
 BOOK = Path(__file__).parents[2] / "book"
+PHONE, POINTS, DOTS = 375, 72, 144  # pixels of a phone, points of an inch, and dots of an inch of a stored picture
+READABLE = 9  # pixels
+
+
+def small_words(figure: Figure, inches: float) -> list[str]:
+    """The words of a figure that are less than nine pixels high where a phone shows its width of ``inches``."""
+    words = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    return [text.get_text() for text in words if text.get_size() / POINTS * PHONE / inches < READABLE]
+
+
+def width_of(cell: nbformat.NotebookNode) -> float:
+    """How wide the picture is that the cell shows, in inches."""
+    (picture,) = (output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {}))
+    return Image.open(io.BytesIO(base64.b64decode(picture))).width / DOTS
 
 
 @cache
 def figures(chapter: str, without: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
     """The variables at each named figure, and at the ``"end"``, of the chapter that begins with ``chapter``.
+
+    Every figure's words are measured where it is drawn: `small_words`.
 
     ``without`` names what slow cells define and no figure needs: those cells, which draw nothing and other tests run,
     are left out.
@@ -39,6 +60,9 @@ def figures(chapter: str, without: tuple[str, ...] = ()) -> dict[str, dict[str, 
                 exec(cell.source, variables)
                 if name := cell.metadata.get("mystnb", {}).get("figure", {}).get("name"):
                     seen[name] = dict(variables)
+                    drawn = plt.gcf()
+                    drawn.canvas.draw()  # an axis has its numbers when it is drawn
+                    assert small_words(drawn, width_of(cell)) == [], f"{name}: too small on a phone"
     plt.close("all")
     assert sorted(left_out) == sorted(without), "each of these names is defined by one cell"
     return seen | {"end": variables}

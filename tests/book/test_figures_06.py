@@ -33,7 +33,7 @@ def test_the_network_is_drawn_to_scale():
     shapes = explorers.to_scale().picture.shapes
     boxes = [shapes[f"layer-{number}"] for number in range(1, 28)]
     maps = [written for _, _, written in convolutions(MobileNetV1())]
-    assert [(box["width"] - 3) / 0.027 for box in boxes] == pytest.approx([m.shape[0] for m in maps], abs=0.5)
+    assert [(box["width"] - 4) / 0.027 for box in boxes] == pytest.approx([m.shape[0] for m in maps], abs=0.5)
     assert [box["height"] / 0.8 for box in boxes] == pytest.approx([m.shape[1] for m in maps], abs=0.1)
     assert all(left["x"] + left["width"] < right["x"] for left, right in itertools.pairwise(boxes))
 

@@ -1,31 +1,45 @@
-"""What can be seen of a page: the style's words in figures on a phone, and that what goes on sideways says so."""
+"""What can be seen of a page: the words in figures on a phone, and that what goes on sideways says so."""
 
-import base64
 import io
+import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from drawn import PHONE, small_words
 from PIL import Image
 from test_pages import NOTEBOOKS, drawings
 
 from mobilenet_edu import drawings as drawings_that_move
 from mobilenet_edu import explorers, plots
 
-PHONE, POINTS = 375, 72
 
-
-def font_size():
+def test_a_small_title_label_or_number_is_found_wherever_it_stands():
     plots.use_style()
-    return plt.rcParams["font.size"]
+    figure, axes = plt.subplots(figsize=(7.2, 3))
+    axes.bar_label(axes.bar([0, 1], [2, 3]))
+    axes.set(title="a title", xlabel="a label")
+    figure.canvas.draw()
+    assert small_words(figure, 7.3) == []
+    axes.set_title("small", fontsize=11)
+    axes.annotate("tiny", (0, 0), size=8)
+    axes.set_xticks([0, 1], ["left", "right"], size=10)
+    axes.text(0, 0, " ", size=1)
+    figure.legend(["entry"], fontsize="x-small")
+    figure.canvas.draw()
+    assert {"small", "tiny", "entry", "right"} <= set(small_words(figure, 7.3))
+    assert "a label" not in small_words(figure, 7.3)
+    plt.close(figure)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_words_of_the_styles_size_are_nine_pixels_high_on_a_phone(path):
-    for place, cell in drawings(path):
-        (picture,) = (output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {}))
-        inches = Image.open(io.BytesIO(base64.b64decode(picture))).width / 144
-        assert font_size() / POINTS * PHONE / inches >= 9, f"cell {place}: {inches:.1f} inches wide"
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if drawings(path)], ids=lambda path: path.stem)
+def test_the_words_of_every_figure_are_measured(path):
+    """Each notebook's figures are drawn by a test of its own, and `drawn.figures` measures them there."""
+    named = [cell.metadata.get("mystnb", {}).get("figure", {}).get("name") for _, cell in drawings(path)]
+    assert all(named)
+    tests = "".join(test.read_text(encoding="utf-8") for test in Path(__file__).parent.glob("test_*.py"))
+    assert any(path.stem.startswith(chapter) for chapter in re.findall(r'figures\("(\w+)"', tests))
 
 
 @pytest.mark.browser
@@ -83,6 +97,8 @@ EXPLORERS = [
     explorers.roofline(1e11, 4e10),
 ]
 each_explorer = pytest.mark.parametrize("shown", EXPLORERS, ids=lambda shown: shown.calculator)
+MOVING = [drawings_that_move.Splitting(), *EXPLORERS]
+each_drawing = pytest.mark.parametrize("shown", MOVING, ids=lambda shown: getattr(shown, "calculator", "splitting"))
 STATE = "[...document.querySelectorAll('output, [data-shape], [data-result]')].map((part) => part.outerHTML).join()"
 
 
@@ -127,3 +143,113 @@ def test_nothing_glides_for_who_wants_less_motion(browser):
             "*", "all => all.map((each) => getComputedStyle(each).transitionDuration)"
         )
         assert set(durations) == {"0s"}
+
+
+def output_of_a_notebook(shown, dark=False):
+    """A page with nothing but the drawing, as the frame in which Colab shows an output: no style but the drawing's."""
+    look = "color-scheme: dark; background: #1e1e1e; color: #d5d5d5" if dark else ""
+    return (
+        f'<!doctype html><meta name="viewport" content="width=device-width"><html style="{look}"><body '
+        f'style="margin: 8px; font: 14px sans-serif">{shown._repr_html_()}'
+    )
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [320, PHONE, 1280])
+@each_drawing
+def test_in_a_notebook_a_drawing_keeps_to_its_frame_and_its_letters_to_a_size_to_read(browser, shown, width):
+    with browser.new_context(viewport={"width": width, "height": 700}) as context:
+        page = context.new_page()
+        page.set_content(output_of_a_notebook(shown))
+        outside = page.evaluate(
+            """() => {
+                const frame = document.querySelector("form, .mobilenet-splitting").getBoundingClientRect();
+                return [...document.querySelectorAll("form *, .mobilenet-splitting *")].filter((part) => {
+                    const { left, right, width } = part.getBoundingClientRect();
+                    return width && (left < frame.left - 1 || right > frame.right + 1);
+                }).map((part) => part.outerHTML.slice(0, 80));
+            }"""
+        )
+        assert outside == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        letters = page.evaluate(
+            """() => {
+                const unit = document.querySelector("svg").getBoundingClientRect().width / 480;
+                const words = [...document.querySelectorAll("svg text")];
+                return words.map((text) => unit * parseFloat(getComputedStyle(text).fontSize));
+            }"""
+        )
+        assert min(letters) >= (9 if width >= PHONE else 8)
+        assert max(letters) <= 24
+
+
+@pytest.mark.browser
+@each_drawing
+def test_no_word_of_a_drawing_lies_on_another(browser, shown):
+    with browser.new_context(viewport={"width": PHONE, "height": 700}, reduced_motion="reduce") as context:
+        page = context.new_page()
+        page.set_content(output_of_a_notebook(shown))
+        ends = ["End", "Home"] if isinstance(shown, drawings_that_move.Splitting) else ["", *("Home", "End")]
+        for end in ends:
+            for slider in page.locator("input[type=range]").all():
+                slider.focus()
+                if end:
+                    page.keyboard.press(end)
+            collide = page.evaluate(
+                """() => {
+                    const hidden = (part) => {
+                        const { opacity, visibility } = getComputedStyle(part);
+                        return opacity === "0" || visibility === "hidden";
+                    };
+                    const seen = (text) => {
+                        for (let part = text; part.tagName !== "svg"; part = part.parentElement)
+                            if (hidden(part)) return false;
+                        return text.textContent !== "";
+                    };
+                    const place = (text) => {
+                        const { left, right, top, height } = text.getBoundingClientRect();
+                        const [upper, lower] = [top + height / 5, top + 0.8 * height]; // of the letters
+                        return { text: text.textContent, left, right, top: upper, bottom: lower };
+                    };
+                    const words = [...document.querySelectorAll("svg text")].filter(seen).map(place);
+                    return words.flatMap((a, at) => words.slice(at + 1).filter((b) =>
+                        a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom
+                    ).map((b) => `${a.text} on ${b.text}`));
+                }"""
+            )
+            assert collide == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("dark", [False, True])
+@each_drawing
+def test_in_forced_colours_what_tells_layers_apart_keeps_its_own(browser, shown, dark):
+    with browser.new_context(forced_colors="active", color_scheme="dark" if dark else "light") as context:
+        page = context.new_page()
+        page.set_content(output_of_a_notebook(shown))
+        kept = page.evaluate(
+            """() => {
+                const painted = [...document.querySelectorAll("th span[style], svg [fill^='#'], svg circle[style]")];
+                return painted.map((part) => {
+                    const paint = part.tagName === "SPAN" ? "background-color" : "fill";
+                    const seen = getComputedStyle(part).getPropertyValue(paint);
+                    part.style.forcedColorAdjust = "none";
+                    return [seen, getComputedStyle(part).getPropertyValue(paint)];
+                });
+            }"""
+        )
+        assert kept
+        assert all(seen == own for seen, own in kept)
+
+
+@pytest.mark.browser
+def test_escape_stops_the_drawing_that_plays(browser):
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.set_content(output_of_a_notebook(drawings_that_move.Splitting()))
+        play = page.locator("[data-go=play]")
+        play.focus()
+        page.keyboard.press("Enter")
+        assert play.text_content() == "Pause"
+        page.keyboard.press("Escape")
+        assert play.text_content() == "Play"

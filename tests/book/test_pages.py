@@ -250,6 +250,15 @@ class TestEveryPage:
             assert int(picture["width"]) > 0, picture
             assert int(picture["height"]) > 0, picture
 
+    def test_breaks_no_line_between_a_formula_and_its_comma_or_a_number_and_its_unit(self, page):
+        for math in page.select("article math:not([display=block])"):
+            before, after = math.previous_sibling, math.next_sibling
+            touches = isinstance(before, str) and before[-1:] in "([" and before != ""
+            touches = touches or (isinstance(after, str) and after[:1] in ".,;:!?)]" and after != "")
+            assert not touches or "kept" in math.parent["class"], math["alttext"]
+        for text in page.find_all(string=re.compile(r"\d (%|MB|ms)(?!\w)")):
+            assert text.find_parent(["pre", "code", "script", "style", "title", "svg"]), text
+
     def test_uses_only_characters_that_the_maths_font_has(self, page):
         for math in page.select("math"):
             for element in math.select("mi, mo, mn"):
