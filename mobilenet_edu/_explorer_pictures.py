@@ -165,7 +165,11 @@ def network_picture(architecture: Architecture, chosen: int = 0) -> Picture:
     layers = drawn_layers(architecture)[:-1]
     boxes = list(_boxes(layers, architecture.classifier.in_channels))
     image = round(PIXEL * layers[0].input_size[0], 1)
-    shapes: dict[str, Mapping[str, float | str]] = {"image": {"y": round(FLOOR - image, 1), "height": image}}
+    shapes: dict[str, Mapping[str, float | str]] = {
+        "image": {"y": round(FLOOR - image, 1), "height": image},
+        "input": {"y": round(FLOOR - image - 4, 1)},
+        "answers": {"x": round(boxes[-1]["x"] + boxes[-1]["width"], 1)},
+    }
     shapes |= {f"layer-{number}": box for number, box in enumerate(boxes, start=1)}
     for block in range(0, len(architecture.blocks), 2):  # every second one: thin networks have no room for all
         first, last = boxes[2 * block + 1], boxes[2 * block + 2]
@@ -188,14 +192,15 @@ def network_picture(architecture: Architecture, chosen: int = 0) -> Picture:
         f'<text class="middle" y="{FLOOR + 15}" {{block-{block}}}>{block}</text>'
         for block in range(0, len(architecture.blocks), 2)
     )
-    template += "".join(f'<text data-result="{name}" {{{name}}}>{side}</text>' for name, side in sizes.items())
+    for name, said in sizes.items():
+        look = {"input": ' x="1"', "answers": f' class="end" y="{FLOOR - 30}"'}.get(name, "")
+        template += f'<text data-result="{name}"{look} {{{name}}}>{said}</text>'
     template += f'<text x="1" y="{FLOOR + 32}">Height: side of the map. Width: channels. Below: block.</text>'
     template += '<rect class="chosen" {chosen}/>' if chosen else ""
     alt = (
-        "MobileNet V1 from left to right: the image, then a box for the map that each layer writes, as high as "
-        "the map has pixels and as wide as it has channels, with the numbers of the blocks below and the sides of the "
-        "maps above. Maps get smaller and wider. In each block a depthwise layer, which filters each channel, stands "
-        "before a pointwise one, which mixes the channels."
+        "MobileNet V1 from left to right: the image, then a box for the map that each layer writes, as high as the map "
+        "and as wide as its channels, the sides above, the blocks' numbers below. Maps get smaller and wider. In each "
+        "block a depthwise layer, which filters each channel, stands before a pointwise one, which mixes them."
     )
     return Picture(FLOOR + 40, alt, template, shapes)
 
@@ -216,10 +221,12 @@ def _network_legend() -> str:
 
 
 def sizes_of(architecture: Architecture) -> dict[str, str]:
-    """The sides of the maps that are written above them: one for each size."""
-    layers = drawn_layers(architecture)[:-1]
+    """What is written into the drawing: the image's side, that of the maps of each size, and what comes out."""
+    *layers, classifier = drawn_layers(architecture)
     steps = enumerate(_first_of_each_size(layers))
-    return {f"size-{step}": str(layers[number].output_size[0]) for step, number in steps}
+    sides = {f"size-{step}": str(layers[number].output_size[0]) for step, number in steps}
+    ends = {"input": str(layers[0].input_size[0]), "answers": f"{classifier.out_channels:,} classes"}
+    return ends | sides
 
 
 def _first_of_each_size(layers: list[Layer]) -> list[int]:

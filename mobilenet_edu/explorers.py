@@ -225,7 +225,7 @@ def network(
             for kind in (*KINDS, "all")
         ),
         results=results,
-        note="Each number with its share of all. Parameters include batch norm and the classifier's bias. "
+        note="Each number with its share. Parameters include batch norm and the classifier's bias. "
         "1 MB is a million bytes.",
         picture=network_picture(architecture),
         table=_network_table(),
@@ -456,8 +456,9 @@ def _fixed(number: Fraction | float, digits: int) -> str:
 
 
 def _read(name: str) -> str:
-    """A file that the page needs, without indentation and without lines that only comment."""
-    return re.sub(r"^\s*(//.*)?\n?", "", (STATIC / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    """A file that the page needs, without indentation and lines that only comment; a style without needless spaces."""
+    text = re.sub(r"^\s*(//.*)?\n?", "", (STATIC / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return re.sub(r"\s*([{};,])\s*|(?<=:) ", r"\1", text) if name.endswith(".css") else text
 
 
 def _inputs(control: Control) -> str:

@@ -21,6 +21,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 BUNDLE = "book.bundle"
+NUMBER = re.compile(r"[-+−]?\d[\d.,]*(e[-+]\d+)?( ± [\d.,]+)?([ \u00a0]?%)?")  # a whole cell: 3.9e-35, 98.0 ± 0.6
 BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|[kMG]B|[mµ]s)(?!\w))")
 THEME_SCRIPT = """
 (() => {
@@ -269,7 +270,7 @@ def describe_pictures(page: BeautifulSoup, pictures: dict[str, tuple[str, int, i
 
 
 def repair_tables(page: BeautifulSoup) -> None:
-    """Tables that scroll by themselves, and heads that say what they are heads of."""
+    """Tables that scroll by themselves, heads that say what they are heads of, and numbers in one piece."""
     for table in page.select("article table"):
         for cell in table.select("thead th"):
             cell["scope"] = "col"
@@ -279,6 +280,9 @@ def repair_tables(page: BeautifulSoup) -> None:
             del corner["scope"]
             for cell in table.select("tbody tr > td:first-child"):
                 cell.name, cell["scope"] = "th", "row"
+        for cell in table.select("td"):
+            if NUMBER.fullmatch(cell.get_text(strip=True)):
+                cell["class"] = [*cell.get("class", ()), "kept"]
         if "pst-scrollable-table-container" not in table.parent.get("class", ()):
             table.wrap(page.new_tag("div", attrs={"class": "pst-scrollable-table-container"}))
 

@@ -33,7 +33,8 @@
 
   const drawNetwork = (layers, resolution, chosen) => {
     const image = round(PIXEL * resolution);
-    const [shapes, sizes] = [{ image: { y: round(FLOOR - image), height: image } }, {}];
+    const shapes = { image: { y: round(FLOOR - image), height: image }, input: { y: round(FLOOR - image - 4) } };
+    const sizes = { input: resolution, answers: `${withCommas(layers.at(-1).N)} classes` };
     let [left, step] = [12, 0];
     layers.forEach(({ kind, M, N, side }, at) => {
       const width = round(4 + 0.027 * (kind === "classifier" ? M : N), 2);
@@ -46,6 +47,8 @@
       }
       left += width + 1;
     });
+    const end = shapes[`layer-${layers.length}`];
+    shapes.answers = { x: round(end.x + end.width) };
     for (let block = 0; 2 * block + 3 < layers.length; block += 2) {
       const [first, last] = [shapes[`layer-${2 * block + 2}`], shapes[`layer-${2 * block + 3}`]];
       shapes[`block-${block}`] = { x: round((first.x + last.x + last.width) / 2) };
