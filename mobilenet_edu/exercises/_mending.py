@@ -892,7 +892,8 @@ def _of_constant(node: ast.Constant, words: Sequence[str], parent: ast.AST | Non
             if other == value or (multiplies and other in (0, 1)) or (adds and other == 0):
                 continue
             if abs(other - value) == 1 and not multiplies:
-                said = f"`{value}` does not fit here." if isinstance(parent, (ast.Call, ast.Subscript)) else _BY_ONE
+                counted = isinstance(parent, (ast.BinOp, ast.Compare, ast.Assign, ast.AugAssign, ast.Return))
+                said = _BY_ONE if counted else f"`{value}` does not fit here."
                 yield Change("off by one", said, node, ast.Constant(other))
             else:
                 yield Change("another constant", f"`{value}` does not fit here.", node, ast.Constant(other))

@@ -102,6 +102,11 @@ both cells again and read what the check says. Leave out the `2 *`, for example,
             "the kernel slides over `size + 2 * padding` pixels.",
             lambda size, K, S, P: (size - 1) * S - 2 * P + K,
         ),
+        Mistake(
+            "the last place left out",
+            "You left out the last place where the kernel just fits. It may end with the padded row: at most, `<=`.",
+            lambda size, K, S, P: max(0, -(-(size + 2 * P - K) // S)),
+        ),
     ),
     reasoning="""The padded row has `size + 2 * padding` pixels. The kernel needs `kernel` of them, so its first pixel
 can stand anywhere from 0 to `last_start`. In steps of `stride` that makes `last_start // stride` steps, and one place
@@ -490,6 +495,12 @@ input's shape is `(batch, channels, height, width)`; the kernel is square.""",
             "Your output has always one picture. The batch goes through: as many come out as went in, "
             "`input_shape[0]`.",
             _output(lambda output, shape: (1, *output[1:])),
+        ),
+        Mistake(
+            "one side of the kernel",
+            "Your weight has one side of the kernel only. A kernel is a square: its height and its width are two "
+            "numbers of the shape.",
+            _weight(lambda weight, shape: weight[:3]),
         ),
     ),
     reasoning="""Each of the output maps needs one kernel for each input map, which gives the weight's four numbers.

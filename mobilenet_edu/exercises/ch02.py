@@ -106,6 +106,11 @@ weight.""",
             "are added up: one number for each output map.",
             lambda M, N, K, bias: M * N * K[0] * K[1] + (K[0] * K[1] if bias else 0),
         ),
+        Mistake(
+            "height and width added",
+            "You added the kernel's height and width. A kernel has height × width numbers.",
+            lambda M, N, K, bias: M * N * (K[0] + K[1]) + (N if bias else 0),
+        ),
     ),
     reasoning="""There is one kernel for each pair of an input and an output map, and one bias for each output map.
 The size of the picture does not appear: the same weights serve every position.""",
@@ -635,6 +640,19 @@ what belongs on the layer's data sheet: the pair (parameters, MACs). `bias` says
             "its pixels as they are.",
             lambda weight, output, bias: (prod(weight) + weight[0] * bias, prod(weight) * _shrunk(weight, output)),
         ),
+        Mistake(
+            "a square map",
+            "You squared the output's height. A map need not be square: multiply height by width.",
+            lambda weight, output, bias: (prod(weight) + weight[0] * bias, prod(weight) * output[2] ** 2),
+        ),
+        Mistake(
+            "MACs without the input channels",
+            "Your MACs leave the input channels out. Each number of the output adds up products over all of them.",
+            lambda weight, output, bias: (
+                prod(weight) + weight[0] * bias,
+                prod(weight) // weight[1] * output[2] * output[3],
+            ),
+        ),
     ),
     reasoning="""The weight's shape gives the weights, and its first number the biases. Each weight is used once for
 every pixel of an output map, which gives the MACs for one picture. The batch says only how many pictures the
@@ -677,6 +695,13 @@ def _searched(M, N, K, stride, budget, cost):
 
 def _layer_macs(side, M, N, K, stride):
     return conv2d_cost(M, N, K, side, stride=stride, padding=K // 2).macs
+
+
+def _from_the_kernel_on(M, N, K, stride, budget):
+    side = K
+    while K * K * M * N * ((side - K) // stride + 1) ** 2 <= budget:
+        side += 1
+    return side - 1 if side > K else 0
 
 
 @exercise(
@@ -813,6 +838,12 @@ stays within the budget, or 0 if not even one pixel fits.""",
             "You did not round: your picture has a part of a pixel. The output's side is a whole number, so round the "
             "root down, then turn it into the picture's side.",
             lambda M, N, K, stride, budget: sqrt(budget / (K * K * M * N)) * stride,
+        ),
+        Mistake(
+            "no padding, from the kernel's side on",
+            "You forgot the padding, and so you look at no picture smaller than the kernel. With `kernel_size // 2` "
+            "pixels on each side the output has as many pixels as the picture, at stride 1.",
+            _from_the_kernel_on,
         ),
     ),
     reasoning="""The cost grows with the output's side in steps, so trying one side after the other finds the last one
@@ -975,6 +1006,32 @@ MACs. Where two layers tie, the earlier one counts.""",
             "You shrank the maps by the kernel. The last number of a layer is the side of its *output*: count its "
             "pixels as they are.",
             _most(lambda M, N, K, size: M * N * K * K, lambda M, N, K, size: M * N * K * K * (size - K + 1) ** 2),
+        ),
+        Mistake(
+            "the largest side",
+            "You took the layer with the largest map for the busiest. Each pixel costs kernel² × input channels × "
+            "output channels MACs.",
+            _most(lambda M, N, K, size: M * N * K * K, lambda M, N, K, size: size),
+        ),
+        Mistake(
+            "MACs of one output map",
+            "You left the output channels out of the MACs. Each output map costs as much again.",
+            _most(lambda M, N, K, size: M * N * K * K, lambda M, N, K, size: M * K * K * size * size),
+        ),
+        Mistake(
+            "weights without the output channels",
+            "You left the output channels out of the weights. Each output map has kernels of its own.",
+            _most(lambda M, N, K, size: M * K * K, lambda M, N, K, size: M * N * K * K * size * size),
+        ),
+        Mistake(
+            "weights without the input channels",
+            "You left the input channels out of the weights. An output map has a kernel for each of them.",
+            _most(lambda M, N, K, size: N * K * K, lambda M, N, K, size: M * N * K * K * size * size),
+        ),
+        Mistake(
+            "MACs without the input channels",
+            "You left the input channels out of the MACs. Each number of the output adds up products over all of them.",
+            _most(lambda M, N, K, size: M * N * K * K, lambda M, N, K, size: N * K * K * size * size),
         ),
     ),
     reasoning="""The weights decide how much there is to download; the MACs, weights times pixels, decide how long it

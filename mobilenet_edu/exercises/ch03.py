@@ -877,8 +877,8 @@ whether the whole layer splits exactly into a depthwise and a pointwise one.""",
         ),
         Mistake(
             "a determinant of 0",
-            "For the first meaning you asked for a determinant of 0. That says that the rank is below 3; a column "
-            "times a row has rank 1, or 0.",
+            "For the first meaning you are content with a rank below 3, which is what a determinant of 0 says. A "
+            "column times a row has rank 1, or 0.",
             lambda kernel: (bool((_spatial_ranks(kernel) < 3).all()), _by_minors(kernel)[1]),
         ),
         Mistake(

@@ -211,8 +211,8 @@ norm follows. Its running mean starts at 0, and with each batch it moves towards
         ),
         Mistake(
             "nothing of the old mean given up",
-            "You add a share of the batch's mean and keep all of the old one, so the mean grows without end. Keep only "
-            "`1 - momentum` of the old one.",
+            "By your answer the mean moves by the same amount at each batch, without end. Of the old mean only "
+            "`1 - momentum` is kept, so what is missing shrinks by a factor.",
             lambda bias, batches, momentum: bias * (1 - momentum * batches),
         ),
         Mistake(

@@ -382,6 +382,11 @@ every layer. Then try small images and thin networks: does the order stay the sa
             "for MobileNet.",
             _kinds_of_the_twin,
         ),
+        Mistake(
+            "no classifier",
+            "The classifier is missing. It is a linear layer, no convolution, and costs MACs all the same.",
+            lambda *case: [kind for kind in _order(lambda layer: layer.cost.macs)(*case) if kind != "classifier"],
+        ),
     ),
     reasoning="""At 224 pixels the order is pointwise, depthwise, standard, classifier. Pooling costs no MACs, so it
 must be left out. On small images the classifier moves up, because its work does not depend on the image; in a thin
