@@ -207,6 +207,17 @@ def test_no_list_grows_too_long_by_many_small_factors(product):
     assert max(longest, default=0) <= _mending.LONGEST_LIST
 
 
+def test_no_layer_is_tried_with_a_kernel_of_a_thousand():
+    """A kernel or a padding of 1,000 would take minutes, in code that no alarm stops."""
+    body = "return nn.Sequential(nn.Conv2d(3, stem_channels, 3, 2, padding=1), nn.AdaptiveAvgPool2d(1))"
+    tree = _mending.tree_of(answer("dense_twin", body))
+    changes = _mending._changes(tree.body[0], ["num_classes"], [])
+    tried = [change.other.value for change in changes if isinstance(change.other, ast.Constant)]
+    numbers = [value for value in tried if type(value) in (int, float)]
+    assert {2, 4, 6} <= set(numbers)
+    assert max(numbers) <= 6
+
+
 def test_an_argument_that_is_a_list_is_no_factor():
     """The answer is about a list of layers; changes that multiply by it cost seconds, and help nobody."""
     begun = time.thread_time()

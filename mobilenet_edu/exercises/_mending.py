@@ -876,9 +876,17 @@ def _other_numbers(value: float, parent: ast.AST | None) -> list[float]:
         return [*near, 0]
     if isinstance(parent, ast.Call) and _name(parent.func) == "range":
         return [*near, 0, 1]
+    if _builds_a_layer(parent):
+        return [*near, 2 * value, value / 2]  # a kernel or padding of 1,000 would take minutes
     if value >= 1000:
         return [*near, value * 1000, value / 1000, 1000, 1024]
     return [*near, 2 * value, value / 2, *([value**2] if type(value) is int and value < 10 else []), *CONSTANTS]
+
+
+def _builds_a_layer(parent: ast.AST | None) -> bool:
+    """Whether a number goes to a class, such as `nn.Conv2d`, or to an argument by name."""
+    called = _name(parent.func) if isinstance(parent, ast.Call) else ""
+    return isinstance(parent, ast.keyword) or (called[:1].isupper() and called != "Fraction")
 
 
 def _of_constant(node: ast.Constant, words: Sequence[str], parent: ast.AST | None) -> Iterator[Change]:
