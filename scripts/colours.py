@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 PLACES = {
     "book/_static/book.css": (r"(--{kind}: )#\w+(?=;)", tuple(COLORS)),
     "book/_static/favicon.svg": (r'(class="{kind}" fill=")#\w+', ("standard", "depthwise", "pointwise")),
-    "mobilenet_edu/static/explorers.css": (r"(accent-color: )#\w+", ("standard",)),
+    "mobilenet_edu/static/explorers.css": (r"(accent-color: light-dark\()#\w+", ("standard",)),
 }
 
 
