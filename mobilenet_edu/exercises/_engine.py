@@ -34,7 +34,7 @@ from mobilenet_edu.exercises._noticing import (
 from mobilenet_edu.exercises._plain import plain, remark
 from mobilenet_edu.exercises._relating import quantities, related
 from mobilenet_edu.exercises._running import CappedOutput, OutOfTime, describe, has_hole, within
-from mobilenet_edu.exercises._values import change, difference, is_network, kind_of, same, show, wrong_type
+from mobilenet_edu.exercises._values import RUNNING, change, difference, is_network, kind_of, same, show, wrong_type
 from mobilenet_edu.exercises.networks import hidden_layers, layers_of, other_layers, why_it_fails
 
 LEVELS = {1: "worked example", 2: "fill the gap", 3: "from a blank cell", 4: "transfer"}
@@ -226,7 +226,8 @@ class Exercise:
             trial.complaint = self.judge(trial.got, *copy.deepcopy(trial.case))
         elif not same(trial.expected, trial.got):
             trial.complaint = difference(trial.expected, trial.got, self.unit)
-            trial.is_of_another_type = _has_another_type(trial.expected, trial.got)
+            cannot_be_run = type(trial.got) is dict and list(trial.got) == [RUNNING]
+            trial.is_of_another_type = cannot_be_run or _has_another_type(trial.expected, trial.got)
 
     def _failed(
         self, answer: Callable[..., Any], failure: BaseException, trials: list[_Trial], tried: list[_Trial]

@@ -165,8 +165,9 @@ def _that_hold(
     places = _places(tree)
     made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not _loaded(node)}
     changes = list(changes)
-    changes = [*_two_at_once(changes, known)] if two else [*changes, *_at_several_places(changes)]
+    changes = [*changes, *(() if two else _at_several_places(changes))]
     changes = sorted(changes, key=lambda change: _likelier(change, places, known, made))
+    changes = _pairs([each for each in changes if _may_be_one_of_two(each, known)]) if two else changes
     _watch(tree)
     places, end = _places(tree), clock() + patience * SECONDS
     for change in changes:
@@ -227,20 +228,24 @@ OF_TWO = (
 )
 
 
-def _two_at_once(changes: Sequence[Change], known: set[Any]) -> Iterator[Change]:
-    """Two changes that have nothing in common, and bring nothing that is not ``known``."""
-    plain = [change for change in changes if change.kind in OF_TWO and not change.lines]
-    plain = [change for change in plain if _atoms(change.other) <= known | _FAMILIAR]
-    kept = {id(change): {id(node) for node in ast.walk(change.other)} for change in plain}
-    within = {id(change): {id(node) for node in ast.walk(change.part)} for change in plain}
-    for one, other in itertools.combinations(plain, 2):
-        for outer, inner in ((one, other), (other, one)):
-            if id(inner.part) in within[id(outer)]:  # it must still be there once the outer one is made
-                if inner.part is not outer.part and id(inner.part) in kept[id(outer)]:
-                    yield outer._replace(said="", more=(inner,))
-                break
-        else:
-            yield one._replace(said="", more=(other,))
+def _may_be_one_of_two(change: Change, known: set[Any]) -> bool:
+    return change.kind in OF_TWO and not change.lines and _atoms(change.other) <= known | _FAMILIAR
+
+
+def _pairs(plain: Sequence[Change]) -> Iterator[Change]:
+    """Two changes that have nothing in common, the likelier pairs first."""
+    kept = [{id(node) for node in ast.walk(change.other)} for change in plain]
+    within = [{id(node) for node in ast.walk(change.part)} for change in plain]
+    for total in range(2 * len(plain)):
+        for i in range(max(0, total - len(plain) + 1), (total + 1) // 2):
+            for outer, inner in ((i, total - i), (total - i, i)):
+                part = plain[inner].part
+                if id(part) in within[outer]:  # it must still be there once the outer one is made
+                    if part is not plain[outer].part and id(part) in kept[outer]:
+                        yield plain[outer]._replace(said="", more=(plain[inner],))
+                    break
+            else:
+                yield plain[i]._replace(said="", more=(plain[total - i],))
 
 
 def _holds(whole: ast.AST, part: ast.AST) -> bool:
@@ -276,11 +281,10 @@ def _likelier(change: Change, places: dict[int, Any], known: set[Any], made: set
     """
     part, other = change.part, change.other
     longer = isinstance(other, ast.BinOp) and other.left is part
-    two = [each for each in change.more if each.kind != change.kind]
     return (
         len(change.more),
         not _atoms(other) <= known | _FAMILIAR,
-        sum(KINDS.index(each.kind) for each in (change, *two)),
+        KINDS.index(change.kind),
         longer and isinstance(places[id(part)][0], ast.Assign),
         longer and getattr(part, "id", "") in made,
         longer and isinstance(other.op, (ast.Div, ast.FloorDiv)),

@@ -72,7 +72,7 @@ WITH_NONE: dict[str, Callable[[Any], Any]] = {
     "the root of the right one": lambda a: a**0.5,
     "1 less the right one": lambda a: 1 - a,
     "100 less the right one": lambda a: 100 - a,
-    "the right one in percent less 100": lambda a: 100 * a - 100,
+    "the right one in per cent less 100": lambda a: 100 * a - 100,
     "the logarithm of the right one": lambda a: math.log(a),
     "2 to the power of the right one": lambda a: 2.0**a,
 }
@@ -94,6 +94,8 @@ def related(expected: Sequence[Any], got: Sequence[Any], known: Sequence[Quantit
     if len(set(map(str, expected))) < 3 or len(set(map(str, got))) < 2:
         return ""
     pairs = list(zip(expected, got, strict=True))
+    if all(_alike(*pair) for pair in pairs):  # then it is something else that is wrong, as a type
+        return ""
     for said, relation in WITH_NONE.items():
         if _holds(pairs, [()] * len(pairs), relation):
             return said

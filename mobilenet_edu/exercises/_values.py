@@ -12,6 +12,8 @@ from fractions import Fraction
 from itertools import islice
 from typing import Any
 
+RUNNING = "running it"  # what an exercise's `observe` calls the error of a network that cannot be run
+
 
 def wrong_type(expected: Any, got: Any) -> str | None:
     """A sentence if ``got`` is not of the type that ``expected`` has, else None."""
@@ -62,6 +64,8 @@ def same(expected: Any, got: Any) -> bool:
 
 def difference(expected: Any, got: Any, unit: str) -> str:
     """Where two unequal results of the same type differ, in one line or more."""
+    if type(got) is dict and list(got) == [RUNNING]:
+        return f"running it fails: {got[RUNNING]}"
     if dataclasses.is_dataclass(expected):
         expected, got = _fields(expected), _fields(got)
     if type(expected) is dict and list(expected) == list(got):

@@ -60,9 +60,9 @@ def _scores(correct, total):
     goal=3,
     level=1,
     minutes=5,
-    unit="percent and points",
+    unit="per cent and points",
     task="""The function takes how many images each run got right, and out of how many. It returns the mean accuracy in
-percent and the standard deviation in points. Run it. Then write `len(scores)` where `len(scores) - 1` stands, run the
+per cent and the standard deviation in points. Run it. Then write `len(scores)` where `len(scores) - 1` stands, run the
 check again, and read what it says. Put it back.""",
     hints=(
         "Which single number stands for all the runs? And how far is a run from it, typically?",
@@ -114,12 +114,12 @@ check again, and read what it says. Put it back.""",
             ),
         ),
         Mistake(
-            "shares instead of percent",
+            "shares instead of per cent",
             "You computed with shares from 0 to 1. Accuracy in per cent is a hundred times that.",
             lambda correct, total: tuple(value / 100 for value in _by_statistics(correct, total)),
         ),
         Mistake(
-            "images instead of percent",
+            "images instead of per cent",
             "You computed with numbers of images. Divide them by `total`, and take a hundred times that.",
             lambda correct, total: (mean(map(float, correct)), stdev(map(float, correct))),
         ),
@@ -145,6 +145,14 @@ check again, and read what it says. Put it back.""",
             "Your 1 is taken from the quotient. It is taken from the number of runs: put parentheses around "
             "`len(...) - 1`.",
             _with_the_one_taken_from_the_quotient,
+        ),
+        Mistake(
+            "distances from the first run",
+            "Your spread has the distances from the first run. They are taken from the mean.",
+            lambda correct, total: (
+                mean(_scores(correct, total)),
+                sqrt(sum((s - _scores(correct, total)[0]) ** 2 for s in _scores(correct, total)) / (len(correct) - 1)),
+            ),
         ),
         Mistake(
             "the spread of chance",
@@ -548,9 +556,13 @@ def _by_order(runs, total):
     return mean, sqrt(sum((points - mean) ** 2 for points in lost) / (len(lost) - 1))
 
 
+def _mean_and_stdev(values):
+    return mean(values), stdev(values)
+
+
 def _of_two_lists(dense, separable):
     lost = [one - other for one, other in zip(dense, separable, strict=True)]
-    return mean(lost), stdev(lost)
+    return _mean_and_stdev(lost)
 
 
 def _unmatched(runs, total):
@@ -642,7 +654,7 @@ differences, taken run by run.""",
         ),
         Mistake(
             "images instead of points",
-            "You counted images. Points are percent of the images that were tested.",
+            "You counted images. Points are per cent of the images that were tested.",
             lambda runs, total: (
                 mean(_paired(runs, 100)),
                 stdev(_paired(runs, 100)),
@@ -710,6 +722,11 @@ differences, taken run by run.""",
             lambda runs, total: _of_two_lists(
                 *zip(*product(_points(runs, total, "dense"), _points(runs, total, "separable")), strict=True)
             ),
+        ),
+        Mistake(
+            "each pair with both signs",
+            "You took each pair twice, once with each sign, so your mean is always 0. Begin with the dense runs alone.",
+            lambda runs, total: _mean_and_stdev([sign * lost for lost in _paired(runs, total) for sign in (1, -1)]),
         ),
         Mistake(
             "side by side",
@@ -841,6 +858,17 @@ them, and what is kept for the backward pass. Every number is a 32-bit float."""
             "You took what autograd keeps three times as well. Only a parameter has a gradient that stays, "
             "and a momentum.",
             lambda parameters, kept, batch_size: 4 * 3 * (parameters + kept * batch_size),
+        ),
+        Mistake(
+            "gradients for each image",
+            "You counted a gradient of each parameter for each image. They are added up: one for each parameter, "
+            "whatever the batch is.",
+            lambda parameters, kept, batch: 4 * (2 * parameters + batch * (parameters + kept)),
+        ),
+        Mistake(
+            "no momentum, and all of it for each image",
+            "You left out the momentum, and multiplied parameters and gradients by the batch. They are there once.",
+            lambda parameters, kept, batch: 4 * batch * (2 * parameters + kept),
         ),
         Mistake(
             "only what is kept",

@@ -79,6 +79,11 @@ and `warm_up=2`, and what the median is. Then check the function. Then break it:
             lambda seconds, warm_up: fmean(seconds[warm_up:]),
         ),
         Mistake(
+            "a mean over the warm-up's calls too",
+            "You added the calls that count and divided by the number of all. And the exercise asks for the median.",
+            lambda seconds, warm_up: sum(seconds[warm_up:]) / len(seconds),
+        ),
+        Mistake(
             "the fastest",
             "You took the fastest call. It says what is possible on a lucky day; the exercise asks what is typical.",
             lambda seconds, warm_up: min(seconds[warm_up:]),
@@ -616,6 +621,21 @@ both take equally long). You need no function of the book. Compare times, not ra
             ),
         ),
         Mistake(
+            "numbers in place of times",
+            "You compared the number of MACs with the number of bytes. Compare how long each of them takes.",
+            lambda macs, moved, peak, bandwidth: (
+                (macs / peak, "arithmetic") if macs >= moved else (moved / bandwidth, "memory")
+            ),
+        ),
+        Mistake(
+            "speeds in place of times",
+            "The seconds are right, but your word says which of the two speeds is lower. Compare the times.",
+            lambda macs, moved, peak, bandwidth: (
+                max(macs / peak, moved / bandwidth),
+                "memory" if bandwidth < peak else "arithmetic",
+            ),
+        ),
+        Mistake(
             "FLOPs over MACs per second",
             "You doubled the MACs, but the peak is in MACs per second too. Keep one unit on both sides.",
             lambda macs, moved, peak, bandwidth: (
@@ -724,6 +744,14 @@ the *whole network* fastest, and how many times faster the whole network becomes
             _choosing(lambda ms, macs, offers, kind: offers[kind]),
         ),
         Mistake(
+            "the share times the factor",
+            "You multiplied a kind's share of the time by its factor. What disappears is 1 − 1/f of the kind's time.",
+            _choosing(
+                lambda ms, macs, offers, kind: ms[kind] * offers[kind],
+                lambda ms, macs, offers, kind: ms[kind] / sum(ms.values()) * offers[kind],
+            ),
+        ),
+        Mistake(
             "the longest part",
             "You took the kind that takes longest. How much of its time the library takes away counts as well.",
             _choosing(lambda ms, macs, offers, kind: ms[kind]),
@@ -769,6 +797,22 @@ the *whole network* fastest, and how many times faster the whole network becomes
             ),
         ),
         Mistake(
+            "the new time on top",
+            "You added the kind's new time and left the old one in. Take that off first.",
+            _choosing(
+                lambda ms, macs, offers, kind: -ms[kind] / offers[kind],
+                lambda ms, macs, offers, kind: sum(ms.values()) / (sum(ms.values()) + ms[kind] / offers[kind]),
+            ),
+        ),
+        Mistake(
+            "the factor as per cent",
+            "You took the factor for the per cent that are saved. A kind that is f times faster takes 1/f of its time.",
+            _choosing(
+                lambda ms, macs, offers, kind: ms[kind] * offers[kind],
+                lambda ms, macs, offers, kind: sum(ms.values()) / (sum(ms.values()) - ms[kind] * offers[kind] / 100),
+            ),
+        ),
+        Mistake(
             "the kind alone",
             "Your new time is that of the one kind. The rest of the network takes as long as before, and belongs to "
             "it.",
@@ -787,9 +831,9 @@ the *whole network* fastest, and how many times faster the whole network becomes
             ),
         ),
         Mistake(
-            "percent saved",
-            "The kind is right, but you returned how many percent of the time it saves. How many times faster: that is "
-            "the old total over the new one.",
+            "per cent saved",
+            "The kind is right, but you returned how many per cent of the time it saves. How many times faster: that "
+            "is the old total over the new one.",
             _choosing(_by_saving, lambda ms, macs, offers, kind: 100 * (1 - 1 / _faster(ms, kind, offers[kind]))),
         ),
         Mistake(

@@ -109,6 +109,16 @@ call it. Then break it: leave out the two limits, check again, and read the answ
             lambda values, s, z: [(round(x / s) + z + 128) % 256 - 128 for x in values],
         ),
         Mistake(
+            "left out beyond the grid",
+            "You left out the numbers beyond the grid. They stay, at its end: −128 or 127.",
+            lambda values, s, z: [round(x / s) + z for x in values if -128 <= round(x / s) + z <= 127],
+        ),
+        Mistake(
+            "zero beyond the grid",
+            "A number beyond the grid becomes 0 in your answer. It is put at the end of the grid: −128 or 127.",
+            lambda values, s, z: [q if -128 <= (q := round(x / s) + z) <= 127 else 0 for x in values],
+        ),
+        Mistake(
             "the way back as well",
             "You went to the grid and back. Return the integers; the numbers that come back are the next step.",
             lambda values, s, z: [s * (q - z) for q in _on_grid(values, s, z)],
@@ -358,6 +368,12 @@ become 0. (No tensor is zero throughout.)""",
             lambda weight: _lost(weight, weight.max()),
         ),
         Mistake(
+            "a channel's largest with its sign",
+            "Your count takes a channel for erased if no weight of it is above half a step. A weight far below zero "
+            "keeps its channel alive.",
+            lambda weight: int((_integers(weight.amax((1, 2, 3)), weight) <= 0).sum()),
+        ),
+        Mistake(
             "counted weights",
             "You counted weights that become 0. A channel is erased only if all of its weights do.",
             lambda weight: int(((weight / (weight.abs().max() / 127)).round() == 0).sum()),
@@ -374,7 +390,8 @@ become 0. (No tensor is zero throughout.)""",
         ),
         Mistake(
             "256 numbers on one side",
-            "You divided by 255. There are 127 steps from zero to the largest number, and as many on the other side.",
+            "Your count is that of steps half as large, 255 of them from zero to the largest number. There are 127, "
+            "and as many on the other side.",
             lambda weight: _lost(weight, weight.abs().max() * 127 / 255),
         ),
         Mistake(
@@ -537,6 +554,31 @@ need not count by hand: `mobilenet_v1` knows the layers.""",
             "counted parameters",
             "You took the number of parameters. It counts γ and β, which are gone, one byte for a bias, and no scale.",
             lambda alpha, classes: mobilenet_v1(alpha, num_classes=classes).cost.params,
+        ),
+        Mistake(
+            "parameters in place of weights",
+            "Your bytes for the weights are the number of parameters. That counts γ and β of the batch norms, which "
+            "are folded away, and the classifier's biases twice.",
+            lambda alpha, classes: (
+                _bytes_for(weight_bytes=0)(alpha, classes) + mobilenet_v1(alpha, num_classes=classes).cost.params
+            ),
+        ),
+        Mistake(
+            "MACs in place of weights",
+            "You took the MACs for the weights. A weight is stored once, however many pixels it meets.",
+            lambda alpha, classes: (
+                _bytes_for(weight_bytes=0)(alpha, classes) + mobilenet_v1(alpha, num_classes=classes).cost.macs
+            ),
+        ),
+        Mistake(
+            "no depthwise channels",
+            "You left out the channels of the depthwise layers. They have biases and scales like all others.",
+            _with_wrong_channels(lambda layer: layer.out_channels * (layer.kind not in ("pooling", "depthwise"))),
+        ),
+        Mistake(
+            "a bias for each pixel",
+            "You gave every number of a map a bias and a scale. All pixels of a channel share one of each.",
+            _with_wrong_channels(lambda layer: layer.cost.output_elements * (layer.kind != "pooling")),
         ),
         Mistake(
             "one scale per layer",
@@ -714,6 +756,27 @@ throughout.""",
             "You let the bias help to choose the factor. The task divides by the largest absolute *weight*; the bias "
             "only follows.",
             lambda d, b, p: _equalised(d, b, p, size=lambda weight: torch.maximum(_size(weight), b.abs())),
+        ),
+        Mistake(
+            "sizes of the pointwise columns",
+            "Your sizes are those of the pointwise columns. Divide each depthwise channel by its own largest weight.",
+            lambda d, b, p: _equalised(d, b, p, size=lambda weight: p.abs().amax((0, 2, 3))),
+        ),
+        Mistake(
+            "the whole layer's largest in the pointwise weights",
+            "The depthwise weights and the bias are right. Each pointwise column undoes the division of its own "
+            "channel; you multiplied all of them by one number.",
+            lambda d, b, p: (*_equalised(d, b, p)[:2], p * _size(d).max()),
+        ),
+        Mistake(
+            "depthwise cut off at 1",
+            "You cut the depthwise weights off at 1. That changes what the layer computes: divide them.",
+            lambda d, b, p: (d.clamp(-1, 1), *_equalised(d, b, p)[1:]),
+        ),
+        Mistake(
+            "a size for each row of a filter",
+            "You divided each row of a filter by a largest weight of its own. All nine weights of a channel share one.",
+            lambda d, b, p: (d / d.abs().amax(3, keepdim=True), *_equalised(d, b, p)[1:]),
         ),
         Mistake(
             "cut off at 1",

@@ -9,6 +9,7 @@ from typing import Any
 from mobilenet_edu.architecture import TABLE_1
 from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
 from mobilenet_edu.exercises._later import F, nn, torch
+from mobilenet_edu.exercises._values import RUNNING
 
 _WORDS = ("stem", "conv", "norm", "head", "bias", "layer", "body", "mean")
 
@@ -78,6 +79,22 @@ result?""",
             ),
         ),
         Mistake(
+            "kept what we do not need, and theirs first",
+            "Your result keeps the tensors that we have no name for, under their names. Begin with an empty "
+            "dictionary.",
+            lambda checkpoint, names: (
+                {theirs: tensor for theirs, tensor in checkpoint.items() if theirs not in names.values()}
+                | {ours: checkpoint[theirs] for ours, theirs in names.items()}
+            ),
+        ),
+        Mistake(
+            "paired by the alphabet",
+            "You sorted both lists of names and paired them. Their alphabet is not ours: go by the table.",
+            lambda checkpoint, names: {
+                ours: checkpoint[theirs] for ours, theirs in zip(sorted(names), sorted(checkpoint), strict=False)
+            },
+        ),
+        Mistake(
             "under both names",
             "Your result holds each tensor under their name as well. load_state_dict would refuse those.",
             lambda checkpoint, names: (
@@ -103,6 +120,14 @@ and be wrong.""",
 def renamed(checkpoint, names):
     """The checkpoint under our names."""
     return {ours: checkpoint[theirs] for ours, theirs in names.items()}
+
+
+def _moving(size, strides):
+    """How many layers move their windows."""
+    moving = 0
+    for stride in strides:
+        moving, size = moving + (stride == 2 and size % 2 == 0), -(-size // stride)
+    return moving
 
 
 def _random_path(rng: Random) -> tuple:
@@ -177,6 +202,11 @@ def last_map_moves(size, strides):
             "counted layers",
             "You added one for each layer that moves. One pixel of a late map is many pixels of the picture.",
             lambda size, strides: _shift(size, strides, grow=False),
+        ),
+        Mistake(
+            "doubled at each layer that moves",
+            "Your step doubles where windows move, and nowhere else. Every stride makes it longer, on odd maps too.",
+            lambda size, strides: 2 ** _moving(size, strides) - 1,
         ),
         Mistake(
             "every stride of 2",
@@ -295,6 +325,7 @@ only they have are another question; leave them aside here.)""",
         ({"a": (1,)}, {"a": (1,), "b": (2,)}),
         ({"a": (4, 3)}, {"a": (2, 3)}),
         ({"a": (2, 5, 3)}, {"a": (2, 4, 3)}),
+        ({"count": (), "a": (1,)}, {"count": (), "a": (2,)}),  # a single number has an empty shape
     ),
     random_case=_random_shapes,
     covers={
@@ -480,6 +511,16 @@ theirs does. `running_var` is a tensor with one number per channel; leave it as 
             lambda variance, theirs, ours: variance + theirs**0.5 - ours**0.5,
         ),
         Mistake(
+            "a ratio of the sums, upside down",
+            "You multiplied by a ratio of variance plus ε. ε is added, so a difference makes up for it.",
+            lambda variance, theirs, ours: variance * (variance + ours) / (variance + theirs),
+        ),
+        Mistake(
+            "no less than the difference",
+            "You lifted what is below the difference of the two ε. Add that difference to all.",
+            lambda variance, theirs, ours: variance.clamp(min=theirs - ours),
+        ),
+        Mistake(
             "squares of the epsilons",
             "You squared the epsilons. ε stands beside the variance as it is.",
             lambda variance, theirs, ours: variance + theirs**2 - ours**2,
@@ -584,6 +625,28 @@ For MobileNet V1, block 7 of `[64, 128, 128, 256, 256, 512, 512, 512, ...]` is `
             "the length of the stage as the place",
             "Your place is the last one of the stage. It says where this block stands in its stage.",
             lambda widths, block: f"blocks.{_place(widths, block)[0]}.{widths.count(widths[block]) - 1}",
+        ),
+        Mistake(
+            "how many blocks the stage has as the place",
+            "Your last number is how many blocks the stage has. It says where this block stands in it, from 0.",
+            lambda widths, block: f"blocks.{_place(widths, block)[0]}.{widths.count(widths[block])}",
+        ),
+        Mistake(
+            "places from the end",
+            "You counted the places from the end of the stage. They count from its beginning.",
+            lambda widths, block: (
+                f"blocks.{_place(widths, block)[0]}.{widths.count(widths[block]) - 1 - _place(widths, block)[1]}"
+            ),
+        ),
+        Mistake(
+            "the stage alone",
+            "Your name ends with the stage. The place in the stage is missing.",
+            lambda widths, block: f"blocks.{_place(widths, block)[0]}",
+        ),
+        Mistake(
+            "how often the width has doubled",
+            "Your stage is how often the width has doubled. It may grow by less: any change begins a new stage.",
+            lambda widths, block: f"blocks.{(widths[block] // widths[0]).bit_length() - 1}.{_place(widths, block)[1]}",
         ),
         Mistake(
             "places counted on",
@@ -695,6 +758,11 @@ Return kernels of 4×4 that give the same output there, with `padding=1` and str
             lambda weight: F.interpolate(weight, size=(4, 4)),
         ),
         Mistake(
+            "stretched smoothly",
+            "You stretched the kernel to 4×4. Its nine numbers stay as they are; zeros come before them.",
+            lambda weight: F.interpolate(weight, size=(4, 4), mode="bilinear"),
+        ),
+        Mistake(
             "ones instead of zeros",
             "You filled the first row and column with ones. Zeros belong there: the window must ignore what it should "
             "not see.",
@@ -760,12 +828,14 @@ def _after_training(network: nn.Module, body: nn.Module, head: nn.Module) -> dic
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # where the body's dropout still draws, it draws the same every time
             trained = network.train()(images)
+        if trained is None:
+            return {RUNNING: "`forward` returned None: does it lack a `return`?"}
         if trained.requires_grad:
             trained.square().sum().backward()
         with torch.no_grad():
             used = network.eval()(images)
     except Exception as error:
-        return {"running it": f"{type(error).__name__}: {error}".partition("\n")[0]}
+        return {RUNNING: f"{type(error).__name__}: {error}".partition("\n")[0]}
     shapes = sorted(tuple(p.shape) for p in network.parameters() if p.grad is not None)
     return {
         "parameters with a gradient": shapes,
@@ -795,6 +865,17 @@ def _keeps_its_norms(body, head):
             return self
 
     return KeepsItsNorms(body.requires_grad_(False), head)
+
+
+def _keeps_its_head(body, head):
+    class KeepsItsHead(nn.Sequential):
+        def train(self, mode: bool = True) -> nn.Module:
+            """Evaluation mode for the head, whatever is asked."""
+            super().train(mode)
+            self[1].eval()
+            return self
+
+    return KeepsItsHead(body, head.requires_grad_(False))
 
 
 def _train_returns_nothing(body, head):
@@ -931,6 +1012,11 @@ computes in training what it computes in evaluation, its statistics untouched.""
             "no head",
             "You returned the body alone. The head follows it.",
             lambda body, head: body.requires_grad_(False),
+        ),
+        Mistake(
+            "the head in place of the body",
+            "You froze the head, and your body trains. It is the other way round: the head is new.",
+            _keeps_its_head,
         ),
     ),
     reasoning="""Two things change a network while it trains: gradients change its parameters, and forward passes in

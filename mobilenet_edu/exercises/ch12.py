@@ -68,6 +68,17 @@ the projection by the expansion, check again, and read the answer.""",
             lambda M, N, t, size: size * t * M * (M + 9 + N),
         ),
         Mistake(
+            "one step for all pixels",
+            "You multiplied the expansion alone by the pixels. All three steps run at every pixel: put parentheses "
+            "around their sum.",
+            lambda M, N, t, size: size**2 * t * M * M + t * M * (9 + N),
+        ),
+        Mistake(
+            "a product of the steps",
+            "You multiplied what the steps cost. One runs after the other: add them up.",
+            lambda M, N, t, size: size**2 * t * M * M * 9 * N,
+        ),
+        Mistake(
             "standard filters on the wide map",
             "Your middle step combines channels. It is depthwise: each of the wide map's channels has one filter.",
             lambda M, N, t, size: size**2 * (t * M * M + 9 * (t * M) ** 2 + t * M * N),
@@ -203,6 +214,24 @@ expansion's MACs, and those of the other two steps. With expansion 1 there is no
             lambda M, N, t, stride, size: (
                 (size**2 * M * t * M if t > 1 else 0) + size**2 // stride**2 * t * M * (9 + N)
             ),
+        ),
+        Mistake(
+            "nothing at t = 1",
+            "At expansion 1 your block costs nothing. Only its first layer is left out: filters and projection stay.",
+            lambda M, N, t, stride, size: 0 if t == 1 else _block_macs(M, N, t, stride, size),
+        ),
+        Mistake(
+            "the projection at one pixel",
+            "Your projection runs at one pixel. It runs at every pixel that goes out, as the filters do.",
+            lambda M, N, t, stride, size: (
+                _block_macs(M, N, t, stride, size) - (((size - 1) // stride + 1) ** 2 - 1) * t * M * N
+            ),
+        ),
+        Mistake(
+            "all divided by the stride twice",
+            "You divided the whole cost by the square of the stride. The expansion runs before the stride, at full "
+            "size, and the map that goes out is rounded up.",
+            lambda M, N, t, stride, size: _block_macs(M, N, t, 1, size) // stride**2,
         ),
         Mistake(
             "an expansion at stride 1 only",
@@ -357,6 +386,11 @@ of the exact width, take the next multiple of 8 instead. Return the width.""",
             "multiples of four",
             "You rounded to multiples of 4. The task asks for 8.",
             lambda channels, width_multiplier: _next_if(channels * width_multiplier, lambda n, x: n < 0.9 * x, of=4),
+        ),
+        Mistake(
+            "whole numbers",
+            "You rounded to a whole number. Every width is a multiple of 8.",
+            lambda channels, alpha: max(8, round(channels * alpha)),
         ),
         Mistake(
             "rounded before the multiplier",
@@ -730,6 +764,20 @@ A point survives if at least `narrow` channels are alive. Return the probability
             lambda narrow, expansion: (1 - Fraction(1, 2**expansion)) ** narrow,
         ),
         Mistake(
+            "the square of the channels",
+            "You divided by the square of the number of channels. Each channel doubles the patterns: there are 2 to "
+            "that power.",
+            lambda narrow, t: Fraction(_alive(narrow, t, narrow) * 2 ** (t * narrow), (t * narrow) ** 2),
+        ),
+        Mistake(
+            "alive with one in the expansion",
+            "Your channels are alive with probability 1 over the expansion. It is one half, whatever the expansion is.",
+            lambda narrow, t: sum(
+                comb(t * narrow, alive) * Fraction(1, t) ** alive * (1 - Fraction(1, t)) ** (t * narrow - alive)
+                for alive in range(narrow, t * narrow + 1)
+            ),
+        ),
+        Mistake(
             "the mean number",
             "You divided the mean number of living channels by `narrow`. That is no chance: it may be above 1.",
             lambda narrow, expansion: Fraction(expansion * narrow, 2) / narrow,
@@ -771,6 +819,13 @@ def _by_distance(printed, unit, macs):
 def _nearest(printed, unit, macs):
     claimed = float(printed) * unit
     return "MACs" if abs(claimed - macs) < abs(claimed - 2 * macs) else "FLOPs"
+
+
+def _by_halves(printed, unit, macs):
+    rounded = round(macs / unit, _digits(printed))
+    if rounded == float(printed):
+        return "MACs"
+    return "FLOPs" if rounded == round(float(printed) / 2, _digits(printed)) else "neither"
 
 
 def _cut_off(printed, unit, macs):
@@ -918,6 +973,12 @@ if twice your count does, rounded in the same way, and `"neither"` otherwise."""
                 lambda count, _: f"{count:.{_digits(printed)}f}",
                 doubled=lambda count: 2 * round(count, _digits(printed)),
             )(printed, unit, macs),
+        ),
+        Mistake(
+            "halved before rounding",
+            "You halved the printed number and rounded that. Half of a rounded number may round the other way: round "
+            "twice your count.",
+            _by_halves,
         ),
         Mistake(
             "never neither",

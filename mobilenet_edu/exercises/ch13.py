@@ -431,7 +431,7 @@ def _fixed(times, small, measured):
 
 
 def _measured_errors() -> list[int]:
-    """In percent, for the widths 0.5 and 0.75 of chapter 9's network, the largest error of both predictions: in
+    """In per cent, for the widths 0.5 and 0.75 of chapter 9's network, the largest error of both predictions: in
     proportion to the work, and with the fixed cost that the width 0.25 shows."""
     stored = json.loads(_TIMES.read_text(encoding="utf-8"))
     setting = ["separable", 1, False, False]  # one image, PyTorch's own layout and memory
@@ -505,6 +505,15 @@ are `small`, its whole time is `measured`. Find f from it, and return the predic
             "f + (t − f) · s.",
             lambda times, small, measured, other: (
                 _in_proportion(times, other) + len(times) * _fixed(times, small, measured)
+            ),
+        ),
+        Mistake(
+            "the fixed cost scaled, and the rest the other way",
+            "You multiplied f by the share, and what scales by the rest of it. f stays, whatever the share is; what "
+            "scales is multiplied by s.",
+            lambda times, small, measured, other: sum(
+                _fixed(times, small, measured) * share + (each - _fixed(times, small, measured)) * (1 - share)
+                for each, share in zip(times, other, strict=True)
             ),
         ),
         Mistake(
@@ -632,6 +641,11 @@ def _by_groups(operations, supported, copy):
     return work + 2 * copy * sum(on_chip for on_chip, _ in runs)
 
 
+def _with_a_copy_back_behind_each_step(operations, supported, copy):
+    begins = _pieces(operations, supported)
+    return _work(operations, supported) + copy * (begins + sum(name in supported for name, *_ in operations))
+
+
 def _pieces(operations, supported):
     return sum(on_chip for on_chip, _ in groupby(operations, lambda each: each[0] in supported))
 
@@ -712,6 +726,12 @@ there. Return the time of the whole network, in µs.""",
             lambda operations, supported, copy: (
                 _by_groups(operations, supported, copy) - copy * (operations[-1][0] in supported)
             ),
+        ),
+        Mistake(
+            "a copy back behind each step",
+            "You copy the map back after each step on the chip, but not there again. It stays on the chip until a step "
+            "needs the processor.",
+            _with_a_copy_back_behind_each_step,
         ),
         Mistake(
             "starts on the chip",
