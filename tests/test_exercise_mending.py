@@ -318,7 +318,7 @@ MISSED_TOO = [
     ("filters_per_channel", "summed over the inputs",
      "return max(1, int(torch.linalg.matrix_rank(kernel.sum(1).flatten(1))))"),
     ("first_misfit", "the last number alone",
-     "for n in ours:\n    if n not in theirs or theirs[n][-1] != ours[n][-1]:\n        return n"),
+     "for n in ours:\n    if n not in theirs or theirs[n][-1:] != ours[n][-1:]:\n        return n"),
 ]  # fmt: skip
 
 
