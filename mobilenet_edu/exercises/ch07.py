@@ -891,7 +891,7 @@ ESSAYS = (
         minutes=15,
         task=f"""The network costs $a \\alpha^2 + b \\alpha$ MACs. Derive the factor between this cost and
 $\\alpha^2 (a + b)$, which the rule α² predicts, as a formula in $r = b/a$ and α. What happens as α goes to 0? Below
-which α is the prediction too low by more than 10 %, if
+which α is the cost more than 1.1 times the prediction, if
 $r = {_R:.3f}$? Then say in one sentence what the same argument gives for the weights.""",
         good_answer=f"""The promise is $(a + b) \\alpha^2$. Divide: $(a \\alpha^2 + b \\alpha) / ((a + b) \\alpha^2) =
 (1 + r/\\alpha) / (1 + r)$. This is 1 at α = 1 and grows without bound as α goes to 0: there the cost falls with α
