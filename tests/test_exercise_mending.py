@@ -317,6 +317,12 @@ MISSED_TOO = [
      "return [n for n, m in model.named_modules() if m not in ran and list(m.parameters(recurse=False))]"),
     ("filters_per_channel", "summed over the inputs",
      "return max(1, int(torch.linalg.matrix_rank(kernel.sum(1).flatten(1))))"),
+    ("misprints", "all of a text without a point",
+     "total = sum(macs.values())\nreturn [n for n, text in printed.items() "
+     "if round(100 * macs[n] / total, len(text.split('.')[-1])) != float(text)]"),
+    ("misprints", "zeros at the end lost",
+     "total = sum(macs.values())\nreturn [n for n, text in printed.items() if round(100 * macs[n] / total, "
+     "len(str(float(text)).partition('.')[2]) if '.' in text else 0) != float(text)]"),
     ("first_misfit", "the last number alone",
      "for n in ours:\n    if n not in theirs or theirs[n][-1:] != ours[n][-1:]:\n        return n"),
 ]  # fmt: skip

@@ -616,6 +616,8 @@ differs from the computed one after rounding to **as many decimal places as are 
         ),
         ({"a": "50.0", "b": "50"}, {"a": 7, "b": 7}),
         ({"a": "33.3", "b": "66.66"}, {"a": 1, "b": 2}),
+        ({"a": "33", "b": "67"}, {"a": 1, "b": 2}),
+        ({"a": "50.10", "b": "49.86"}, {"a": 5014, "b": 4986}),
     ),
     random_case=_random_column,
     covers={
