@@ -92,8 +92,15 @@ def test_mistakes_have_distinct_names_and_sentences(exercise):
         assert mistake.sentence[-1] in ".?!"
 
 
-# What only a hand-picked case can show: an end of a search, one channel among many, more digits than a float has.
-EDGES = {"no further than 224", "one channel is enough", "64 is the smallest", "a Fraction of a quotient"}
+# What only a hand-picked case can show: an end of a search, one channel among many, more digits than a float has, or
+# a zero as the last digit.
+EDGES = {
+    "no further than 224",
+    "one channel is enough",
+    "64 is the smallest",
+    "a Fraction of a quotient",
+    "zeros at the end lost",
+}
 
 
 @each_exercise

@@ -720,6 +720,26 @@ differs from the computed one after rounding to **as many decimal places as are 
                 lambda text, share: f"{sum(map(float, printed.values())) * share / 100:.{_digits(text)}f}" == text,
             ),
         ),
+        Mistake(
+            "zeros at the end lost",
+            "You turned the text into a number before you counted its digits: a zero at its end is lost then. Count "
+            "them in the text.",
+            lambda printed, macs: _differ(
+                printed, macs, lambda text, share: round(share, len(str(float(text)).partition(".")[2])) == float(text)
+            ),
+        ),
+        Mistake(
+            "the point counted as a digit",
+            "You counted the point as a digit, so you compare one digit too many. What counts is behind the point.",
+            lambda printed, macs: _differ(
+                printed, macs, lambda text, share: round(share, _digits(text) + 1) == float(text)
+            ),
+        ),
+        Mistake(
+            "both rounded to whole per cent",
+            "You rounded both to whole per cent. A share is printed with more digits: compare as many as are printed.",
+            lambda printed, macs: _differ(printed, macs, lambda text, share: round(share) == round(float(text))),
+        ),
     ),
     reasoning="""Writing the exact share with the printed number of digits imitates what the authors did, so a
 difference is no matter of taste. For Table 2 it finds one name, the first convolution. It cannot say why: that two
