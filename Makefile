@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STRICT := $(BIN)/jupyter-book build . -W -n --keep-going --all
-# Five files side by side on two cores, since browsers, kernels and graders make tests wait, and one thread each: the
+# Four files side by side on two cores, since browsers, kernels and graders make tests wait, and one thread each: the
 # networks are small, and threads would wait for each other.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 CPU_OF_ANOTHER_READER := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41
 
 .PHONY: book pdf test test-slow serve fresh rename notebooks bench compare retarget release requirements links clean

@@ -155,6 +155,7 @@ def test_a_block_by_itself_needs_half_the_memory_of_v1s(chapter):
         stem.conv_3x3.register_forward_hook(lambda _, inputs, output: first_block.append(inputs[0].numel()))
         stem.reduce_1x1.register_forward_hook(lambda _, inputs, output: first_block.append(output.numel()))
         network(torch.empty(1, 3, 224, 224))
-    v1, v2 = chapter["fig-two-families"]["block"]
+    page = chapter["fig-two-families"]
+    v1, v2 = map(page["block_by_block"], page["two"])
     assert v2 == max(*at_once, sum(first_block))
     assert v1 == 2 * v2

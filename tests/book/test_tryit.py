@@ -97,7 +97,7 @@ class TestThePages:
     def test_say_how_much_will_be_loaded(self, site, facts):
         page = BeautifulSoup((site / f"{CHAPTER_2}.html").read_text(encoding="utf-8"), "html.parser")
         for offer in page.select(".try[data-chapter]"):
-            assert f"{facts['compressed'] / 1e6:.1f} MB" in offer.span.text
+            assert f"{facts['compressed'] / 1e6:.1f}\N{NO-BREAK SPACE}MB" in offer.span.text
         assert facts["compressed"] < 7_000_000
 
     def test_bring_the_runtime_as_npm_has_it(self, site, facts):
