@@ -111,8 +111,11 @@ def solutions(paths: list[Path]) -> str:
         chapter = chapter_module(path)
         parts.append(f"## Chapter {_number(chapter)}: {_title(path)}")
         for exercise, heading in zip(exercises_of(chapter), exercise_headings(chapter), strict=True):
-            parts += [f"### {heading}", f"[The question]({path.name}#{slug(heading)})"]
-            parts += [f"```python\n{exercise.solution_code}\n```", exercise.reasoning.strip(), *mistakes(exercise)]
+            is_worked = LEVELS[exercise.level] == "worked example"  # then the chapter shows the code
+            asked = "The question, with the complete code" if is_worked else "The question"
+            parts += [f"### {heading}", f"[{asked}]({path.name}#{slug(heading)})"]
+            parts += [] if is_worked else [f"```python\n{exercise.solution_code}\n```"]
+            parts += [exercise.reasoning.strip(), *mistakes(exercise)]
         for essay, heading in zip(chapter.ESSAYS, essay_headings(chapter), strict=True):
             parts += [f"### {heading}", f"[The question]({path.name}#{slug(heading)})", essay.good_answer.strip()]
     return "\n\n".join(parts) + "\n"

@@ -119,7 +119,9 @@ check says.""",
         ),
     ),
     reasoning="""There are `out_channels` filters, whatever the groups. Each filter belongs to one group and sees that
-group's channels, `in_channels / groups` of them. In a depthwise layer this is one.""",
+group's channels, `in_channels / groups` of them: a single one in a depthwise layer. So the four numbers are the
+filters, the channels that one filter sees, and the height and the width of the kernel. A depthwise 3×3 layer of 32
+channels has (32, 1, 3, 3), a pointwise layer from 32 to 64 channels (64, 32, 1, 1).""",
 )
 def weight_shape(in_channels, out_channels, kernel_size, groups):
     """Shape of the weight of nn.Conv2d with these arguments."""

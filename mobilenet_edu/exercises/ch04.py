@@ -51,7 +51,8 @@ for which kernels does the check fail?""",
     mistakes=(
         Mistake(
             "always about a ninth",
-            "You counted 9 taps whatever the kernel. The famous factor belongs to 3×3 kernels; others have other taps.",
+            "You counted 9 taps whatever the kernel. The famous factor belongs to 3×3 kernels; others have more or "
+            "fewer.",
             lambda N, K_h, K_w: Fraction(1, N) + Fraction(1, 9),
             misconception="8–9× is universal",
         ),
@@ -62,8 +63,7 @@ for which kernels does the check fail?""",
         ),
         Mistake(
             "one over each side",
-            "You added one over each side of the kernel. The steps' costs relate as one over the *taps*, height "
-            "times width.",
+            "You added one over each side of the kernel. The second part is one over the *taps*, height times width.",
             lambda N, K_h, K_w: Fraction(1, N) + Fraction(1, K_h) + Fraction(1, K_w),
         ),
         Mistake(
@@ -133,7 +133,9 @@ for which kernels does the check fail?""",
         ),
     ),
     reasoning="""Divide the two terms of the pair's cost by the standard layer's. Filtering: everything cancels but the
-N output channels. Combining: everything cancels but the taps of the kernel. Input channels and map size are gone.""",
+N output channels. Combining: everything cancels but the taps of the kernel. Input channels and map size are gone.
+`(512, 3, 3)` gives 521/4608 and `(64, 3, 3)` gives 73/576. With `Fraction(1, 9)` the check fails for every kernel that
+does not have nine taps.""",
 )
 def saving_fraction(out_channels, kernel_height, kernel_width):
     """MACs of the separable layer over those of the standard one."""

@@ -7,6 +7,7 @@ import math
 from fractions import Fraction
 from random import Random
 
+from mobilenet_edu.architecture import mobilenet_v1
 from mobilenet_edu.architecture import separable_block as separable_layers
 from mobilenet_edu.exercises._engine import Essay, Mistake, exercise
 from mobilenet_edu.exercises._later import nn, torch
@@ -118,8 +119,9 @@ arguments.""",
         ),
     ),
     reasoning=f"""The pointwise layer has one weight for each pair of channels, and everything else grows with the
-channels alone. At 512 in and out it holds {512 * 512:,} of {_params(512, 512, False):,} parameters. A stride changes
-how often a weight is used, never how many weights there are.""",
+channels alone. At 512 in and out it holds {512 * 512:,} of {_params(512, 512, False):,} parameters. With biases
+there are {_params(512, 512, True):,}: 512 more for each of the two convolutions. A stride changes how often a weight is
+used, never how many weights there are.""",
 )
 def block_params(in_channels, out_channels, bias):
     """Parameters of the block: two convolutions, two batch norms."""
@@ -846,6 +848,10 @@ def idle_layers(model, image):
     ]
 
 
+_NETWORK = mobilenet_v1(bias=True)
+_IDLE = sum(layer.cost.params for layer in _NETWORK.layers if layer.kind == "depthwise")  # each block holds two
+_ALL = _NETWORK.cost.params + _IDLE
+
 ESSAYS = (
     Essay(
         title="No gradient for the bias",
@@ -866,11 +872,12 @@ b / \\sqrt{\\sigma^2 + \\varepsilon}$ with it, and the gradient is in general no
         minutes=10,
         task="""A colleague says: "Parameters that never train cost no time. Leave them in." Answer in five
 sentences, for and against, with numbers from this chapter.""",
-        good_answer="""For: no image passes them, so the MACs and the time of a pass are the same, and so is the
-accuracy. Against, at least three of: they are in the file and in memory (four bytes each in float32); every
-parameter count in a report is wrong, and comparisons with it; they are initialised from the random generator, so the
-used layers get other numbers with the same seed; tools that expect a gradient for every parameter stumble, as
-distributed training does; a reader of the code or of the checkpoint takes them for part of the network. A good
-answer computes one of the costs, such as the bytes, and says how the surplus would have been noticed.""",
+        good_answer=f"""For: no image passes them, so the MACs and the time of a pass are the same, and so is the
+accuracy. Against, at least three of: they are in the file and in memory ({4 * _IDLE:,} bytes in float32 for
+{_IDLE:,} of {_ALL:,} parameters, {100 * _IDLE / _ALL:.1f} %); every parameter count in a report is wrong, and
+comparisons with it; they are initialised from the random generator, so the used layers get other numbers with the same
+seed; tools that expect a gradient for every parameter stumble, as distributed training does; a reader of the code or
+of the checkpoint takes them for part of the network. A good answer also says how the surplus would have been
+noticed.""",
     ),
 )

@@ -113,9 +113,10 @@ result?""",
             lambda checkpoint, names: {ours: checkpoint[names[ours]] for ours in list(names)[:1]},
         ),
     ),
-    reasoning="""The comprehension runs over our names, so nothing of ours is forgotten, and what only they have (a
-step counter, say) stays behind. A name that is missing raises a `KeyError` at once: a half-filled network would run
-and be wrong.""",
+    reasoning="""The result is `{"a": 2}`. The comprehension runs over our names, so nothing of ours is forgotten, and
+what only they have (a step counter, say) stays behind. With the two words exchanged the function looks for *our* name
+in *their* checkpoint, and stops with a `KeyError`. That is better than a half-filled network, which would run and be
+wrong.""",
 )
 def renamed(checkpoint, names):
     """The checkpoint under our names."""

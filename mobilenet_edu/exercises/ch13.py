@@ -220,8 +220,10 @@ changed, and others where it is 5 and none has. Then break it: leave out `abs`, 
         ),
     ),
     reasoning="""Neither number replaces the other. Two logits that were nearly equal change places after a tiny
-difference, and an answer that was clear survives a large one. A file whose arithmetic has 32 bits must pass on both;
-a file of 8-bit integers cannot pass on the first, so you judge it by its answers, on as many images as you can get.""",
+difference, such as 0.2 from `[[1.0, 1.1], [3.0, 0.0]]` to `[[1.2, 1.1], [3.0, 0.0]]`. An answer that was clear
+survives a large one, such as 5 from `[[9.0, 1.0], [3.0, 0.0]]` to `[[4.0, 1.0], [3.0, 0.0]]`. A file whose arithmetic
+has 32 bits must pass on both; a file of 8-bit integers cannot pass on the first, so you judge it by its answers, on as
+many images as you can get.""",
 )
 def agreement(expected, got):
     """(largest difference, number of same answers)."""
