@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 
 from instructor.assignments import ASSIGNMENTS
+from mobilenet_edu.cost import conv2d_cost
 from mobilenet_edu.exercises import chapters as exercise_chapters
 from mobilenet_edu.exercises import exercises_of
 from mobilenet_edu.exercises.__main__ import HEADERS, rows
@@ -35,11 +36,19 @@ def exercise(chapter: int, name: str) -> str:
 
 # (minutes, what happens)
 LECTURE = (
-    (10, "Everyone writes down a guess: how many multiplications do 512 filters of 3×3 need on a 14×14×512 map?"),
+    (
+        10,
+        "Everyone writes down a guess: how many multiplications does a layer of 512 filters, 3×3×512 each, need on a "
+        "14×14 map with padding 1?",
+    ),
     (15, "One convolution by hand on the board, then as loops (chapter 1)"),
-    (20, "Count the loops, find the formula, look at the guesses (chapter 2)"),
-    (20, "Filtering and combining apart: depthwise, then pointwise, again by hand (chapter 3)"),
-    (15, "The fraction, and the slider: for which layers does it pay? (chapter 4)"),
+    (
+        20,
+        "Count the loops, find the formula, look at the guesses: it is "
+        f"{conv2d_cost(512, 512, 3, 14, padding=1).macs:,} (chapter 2)",
+    ),
+    (20, "Filter and combine in two steps: depthwise, then pointwise, again by hand (chapter 3)"),
+    (15, "The fraction, and the slider: for which layers does the split pay? (chapter 4)"),
     (10, "Guess again: is the network faster by the same factor? The figure that answers it (chapter 9)"),
 )
 LAB = (
@@ -58,7 +67,7 @@ LAB = (
 TWO_WEEKS = (
     (90, "The lecture above", None),
     (90, "Recall, then the exercises of chapter 2 in pairs; `costs` is handed out", None),
-    (90, "What can the pair not do? Chapter 3's dense kernel on the board; chapter 4's claims, checked", "costs"),
+    (90, "What can the two layers not do? Chapter 3's dense kernel on the board; chapter 4's claims, checked", "costs"),
     (120, "The lab above; `block` is handed out", "block"),
     (90, "Choose a network for a client: half the class is the client (chapter 7); `budget` is handed out", "budget"),
     (90, "Measure on the laptops in the room, and explain why they differ (chapter 9)", "capstone"),
@@ -69,7 +78,7 @@ THIRD_WEEK = (
         "Every pair tries a recipe; one vote, on validation data; then the test set is opened, once (chapter 8)",
         None,
     ),
-    (90, "Fold a batch norm and quantise eight numbers by hand; who finds the channel that did it? (chapter 10)", None),
+    (90, "Fold a batch norm and quantise eight numbers by hand; which channel erases the others? (chapter 10)", None),
     (
         90,
         "Read the cost in a paper that a student brings, and find out what was counted (chapter 12); then the "
@@ -112,17 +121,33 @@ def plan(steps: tuple[tuple[int, str], ...]) -> str:
     return table(("minutes", "what happens"), [*steps, (f"**{total}**", "**in all**")])
 
 
-def meetings(steps: tuple[tuple, ...], first: int = 1) -> str:
-    lines, in_class, at_home = [], 0, 0
+def held(steps: tuple[tuple, ...], first: int = 1) -> list[tuple[int, int, str, str, int]]:
+    """For each meeting its number, the minutes in class, what happens, what is done at home, and the minutes there."""
+    lines = []
     known, plan = chapters(), read_after()
     for number, (minutes, what, task) in enumerate(steps, first):
         read = plan.get(number, [])
         home = sum(int(known[chapter]["minutes"]) for chapter in read) + MINUTES_AT_HOME.get(task, 0)
-        in_class, at_home = in_class + minutes, at_home + home
         reading = [f"chapter {chapter}" for chapter in read]
         lines.append((number, minutes, what, " and ".join([*reading, *([f"`{task}`"] if task else [])]), home))
-    lines.append(("**in all**", f"**{in_class}**", "", "", f"**{at_home}**"))
-    return table(("meeting", "minutes in class", "what happens", "at home", "minutes at home"), lines)
+    return lines
+
+
+def in_all(lines: list[tuple[int, int, str, str, int]]) -> tuple[int, int]:
+    """The minutes of some meetings, in class and at home."""
+    return sum(line[1] for line in lines), sum(line[4] for line in lines)
+
+
+def meetings(lines: list[tuple[int, int, str, str, int]]) -> str:
+    in_class, at_home = in_all(lines)
+    total = ("**in all**", f"**{in_class}**", "", "", f"**{at_home}**")
+    return table(("meeting", "minutes in class", "what happens", "at home", "minutes at home"), [*lines, total])
+
+
+def hours() -> str:
+    plans = {"two weeks": held(TWO_WEEKS), "a third week": held(THIRD_WEEK, first=len(TWO_WEEKS) + 1)}
+    lines = [(name, *(f"{minutes / 60:g}" for minutes in in_all(lines))) for name, lines in plans.items()]
+    return table(("plan", "hours in class", "hours at home"), lines)
 
 
 def assignments() -> str:
@@ -144,10 +169,11 @@ def weights() -> str:
 
 
 TABLES = {
+    "hours": hours,
     "lecture": lambda: plan(LECTURE),
     "lab": lambda: plan(LAB),
-    "two weeks": lambda: meetings(TWO_WEEKS),
-    "third week": lambda: meetings(THIRD_WEEK, first=len(TWO_WEEKS) + 1),
+    "two weeks": lambda: meetings(held(TWO_WEEKS)),
+    "third week": lambda: meetings(held(THIRD_WEEK, first=len(TWO_WEEKS) + 1)),
     "chapters": lambda: table(
         ("chapter", "title", "minutes", "afterwards a reader can"),
         [(number, each["link"], each["minutes"], each["goals"]) for number, each in chapters().items()],

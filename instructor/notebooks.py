@@ -22,7 +22,7 @@ RULES = """\
 function's name. The cell after it checks an example or two, as strictly as the grader; your answer is graded on other
 inputs, and for each part of a question you get all of its points or none. Return plain numbers, strings, lists or
 dictionaries. Numbers and arrays of NumPy or PyTorch are accepted too. Helper functions and further cells are welcome.
-When the notebook is graded, there is no network, and a few seconds must be enough.
+When the notebook is graded, there is no internet connection, and a few seconds must be enough.
 
 **Assistants.** You may ask anybody, an AI assistant included, what an error means or how an idea works. Say below your
 answers what you used it for. You must be able to explain and change what you hand in: you will be asked about your own

@@ -47,8 +47,8 @@ select {{ max-width: 100%; }}
 """
 
 WHY_CELLS_FAIL = (
-    "When your notebook is graded there is no network, no file can be written and some packages are missing. A cell "
-    "that fails costs nothing, unless an answer needs it."
+    "When your notebook is graded there is no internet connection, no file can be written and some packages are "
+    "missing. A cell that fails costs nothing, unless an answer needs it."
 )
 ABOUT_COMMENTS = (
     "Where your answers are those of a known mistake, the comment describes it. If it is not what you did, say so: "

@@ -292,7 +292,7 @@ def biases_counted(in_channels, out_channels, kernel_size, stride, multiplier, s
 
 
 def flops_counted(in_channels, out_channels, kernel_size, stride, multiplier, size):
-    """You return FLOPs. A MAC is a multiplication and an addition together, so it is half of that."""
+    """You return FLOPs. A MAC is a multiplication and an addition, so there are half as many MACs."""
     costs = block_cost(in_channels, out_channels, kernel_size, stride, multiplier, size)
     return _changed(costs, macs=costs["macs"])
 
@@ -568,7 +568,7 @@ def training(random: Random) -> Problem:
 A parameter that the output does not depend on, or that is frozen (`requires_grad` is `False`), never changes in
 training, yet it is counted and saved. Given a network and a batch of its inputs, return how many *numbers* in its
 parameters never train. A gradient that happens to be zero, behind a ReLU that is off for these images, still counts as
-a gradient: on other images it will not be zero. The parameters may hold old gradients: do not rely on them. In the
+a gradient: on other images it may not be zero. The parameters may hold old gradients: do not rely on them. In the
 example the output does not depend on the two layers of `branch`, which hold {shown_numbers} numbers."""
     return Problem(
         task,
@@ -602,7 +602,7 @@ def untrained(network, images) -> int:
 
 
 def measure_untrained(answer, branches, steps, added, state, inputs, hidden, outputs):
-    """A small network. It computes each branch that is in `steps`; to the output count those that are `added`."""
+    """A small network. It computes each branch in `steps`; only those in `added` are added to the output."""
     import torch
     from torch import nn
 
@@ -666,8 +666,8 @@ def zeros_counted(network, images):
 
 
 def only_frozen(network, images):
-    """You look at `requires_grad` alone, or at which layers run. One whose result the output does not depend on never
-    trains either."""
+    """You look at `requires_grad` alone, or at which layers run. A layer whose result the output does not depend on
+    never trains either."""
     return sum(parameter.numel() for parameter in network.parameters() if not parameter.requires_grad)
 
 

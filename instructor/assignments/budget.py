@@ -325,7 +325,7 @@ def no_log(networks):
 
 
 def the_ends(networks):
-    """You draw the line through the cheapest and the dearest network. Least squares uses them all."""
+    """You draw the line through the cheapest and the most expensive network. Least squares uses them all."""
     return points_per_doubling([min(networks), max(networks)])
 
 
@@ -582,7 +582,7 @@ def deadline(random: Random) -> Problem:
 
 Each network is `[name, accuracy, times]`, with the milliseconds of many runs on the device. It is safe if at least
 95 % of its runs took at most `deadline` milliseconds. Return the name of the most accurate safe network, or `"none"`.
-Do not compare with 0.95: as a floating-point number, 19 / 20 is not exact. Count runs."""
+Count the runs and compare whole numbers: then no rounding can matter."""
     return Problem(
         task,
         choose,
@@ -671,14 +671,15 @@ def defence(random: Random) -> ByHand:
             "A museum sorts photographs on visitors' phones",
             "A farm counts insects with a camera that runs on a battery",
             "A library reads shelf labels on a ten-year-old tablet",
-            "A hearing aid looks out for doors and stairs",
+            "A pair of glasses with a camera looks out for doors and stairs",
         )
     )
     task = f"""\
 ## Defend your choice
 
-{client}. Choose a network with the functions above, under the budgets of the design problem, and defend the choice in
-at most 300 words to a client who has heard that "MobileNet is nine times faster". Write into this cell:
+{client}. Choose a network for {CLASSES} classes (the first problem has 1000) within the budgets of the design problem:
+`mobilenet_v1(multiplier, resolution, {CLASSES})` or a design of your own. Defend the choice in at most 300 words to a
+client who has heard that "MobileNet is nine times faster". Write into this cell:
 
 *(your text)*"""
     return ByHand(
@@ -699,6 +700,6 @@ at most 300 words to a client who has heard that "MobileNet is nine times faster
             ("Two or more, each with the number that ruled it out", "One, or numbers missing", "None"),
             ("Time and accuracy, and how to find them out", "One of them, or no way to find out", "Neither"),
             ("Both halves of the correction", "One half, or none"),
-            ("A client could repeat it to a colleague", "Words of the trade unexplained, or more than 300 words"),
+            ("A client could repeat it to a colleague", "Technical words unexplained, or more than 300 words"),
         ),
     )

@@ -8,7 +8,7 @@ from random import Random
 from instructor.problem import Assignment, Part, Problem, draw
 
 INTRODUCTION = """\
-Five functions on what layers cost. None of them needs PyTorch. Everything is a whole number: use `//`, not `/`.
+Five functions on what layers cost. None of them needs PyTorch. All counts are whole numbers: use `//`, not `/`.
 One multiply-accumulate is one MAC; a bias is no MAC."""
 
 
@@ -107,7 +107,7 @@ def groups_twice(in_channels, out_channels, kernel, sizes, stride, groups):
 
 
 def conv_flops(in_channels, out_channels, kernel, sizes, stride, groups):
-    """You return FLOPs. A MAC is a multiplication and an addition together, so it is half of that."""
+    """You return FLOPs. A MAC is a multiplication and an addition, so there are half as many MACs."""
     return 2 * conv_macs(in_channels, out_channels, kernel, sizes, stride, groups)
 
 
@@ -178,12 +178,13 @@ def halves_rounded_down(channels, reduced, size, stride, early):
 
 
 def always_early(channels, reduced, size, stride, early):
-    """You put the stride into the first layer although `early` is false: that layer then works on the whole map."""
+    """You put the stride into the first layer although `early` is false. The first layer should write a map
+    of the full size."""
     return bottleneck_macs(channels, reduced, size, stride, True)
 
 
 def always_late(channels, reduced, size, stride, early):
-    """You put the stride into the 3×3 layer although `early` is true: the first layer writes the small map itself."""
+    """You put the stride into the 3×3 layer although `early` is true. The first layer should write the small map."""
     return bottleneck_macs(channels, reduced, size, stride, False)
 
 
@@ -200,7 +201,7 @@ def nine_forgotten(channels, reduced, size, stride, early):
 
 
 def bottleneck_flops(channels, reduced, size, stride, early):
-    """You return FLOPs. A MAC is a multiplication and an addition together, so it is half of that."""
+    """You return FLOPs. A MAC is a multiplication and an addition, so there are half as many MACs."""
     return 2 * bottleneck_macs(channels, reduced, size, stride, early)
 
 

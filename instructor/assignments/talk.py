@@ -13,8 +13,10 @@ from random import Random
 from instructor.assignments.block import block_cost, largest_kernel
 from instructor.assignments.budget import affordable, largest_surprise, pareto, points_per_doubling
 from instructor.assignments.costs import bottleneck_macs, conv_macs, count, peak_elements, training_macs
-from instructor.problem import Assignment, Talk, draw
+from instructor.problem import Assignment, Talk, draw, until
+from mobilenet_edu.architecture import mobilenet_v1
 
+MULTIPLIERS, RESOLUTIONS = [0.25, 0.5, 0.75, 1.0], [128, 160, 192, 224]
 GUESSED = "What did you guess before you began, what comes out, and where does the difference come from?"
 
 
@@ -40,7 +42,11 @@ def costs(random: Random) -> Talk:
     frozen = training_macs(layers, 2)
     maps = [10 * each for each in random.sample(range(10, 90), 5)]
     chain, shortcut = peak_elements(maps, []), peak_elements(maps, [[0, 4]])
-    layer = [8 * random.randint(1, 6), random.choice((32, 40, 56, 64)), 3, random.randint(7, 28), True]
+    # Not as many weights and biases as pixels for each output: then no number would tell one from the other
+    layer = until(
+        lambda: [8 * random.randint(1, 6), random.choice((32, 40, 56, 64)), 3, random.randint(7, 28), True],
+        lambda layer: 9 * layer[0] + 1 != layer[3] ** 2,
+    )
     counts = count(layer, 1)
     return Talk(
         f"A convolution with {channels} channels in and out, a {kernel}×{kernel} kernel and no padding runs "
@@ -68,9 +74,8 @@ def costs(random: Random) -> Talk:
             (f"A layer with {layer[0]} inputs, {layer[1]} outputs, 3×3 and a bias on {layer[3]}² outputs: a tool "
              f"prints "
              f"{counts['parameters']:,}. What is it, and how can you tell without a calculator?",
-             f"The parameters. It does not change with the map, and it is no multiple of 9: the {layer[1]} biases are "
-             f"in "
-             f"it. MACs would be {counts['MACs']:,}."),
+             f"The parameters. It is no multiple of 9 (add its digits), so it is neither MACs nor FLOPs. For each "
+             f"output it has {9 * layer[0]} weights and a bias, and an output map has {layer[3] ** 2} elements."),
         ),
     )  # fmt: skip
 
@@ -94,8 +99,8 @@ def block(random: Random) -> Talk:
             ("How are these parameters made up? Add them on paper.",
              f"{depthwise:,} depthwise, {channels * outputs:,} pointwise, {2 * channels + 2 * outputs:,} in the "
              f"norms."),
-            (f"The block's depthwise layer is given stride 2, on a map of {size}×{size}. Which factor do the MACs "
-             f"fall by, "
+            (f"The block's depthwise layer is given stride 2, on a map of {size}×{size}. By which factor do the MACs "
+             f"fall, "
              "and why not by 4?", f"{one['macs'] / two['macs']:.2f}: {size}² places become {-(-size // 2)}², rounded "
              f"up. "
              "The pointwise layer runs on the small map too."),
@@ -122,7 +127,9 @@ def budget(random: Random) -> Talk:
     points = [[each, round(45 + slope * log2(each / 60) + miss, 1)] for each, miss in zip(macs, noise, strict=True)]
     per_doubling, surprise = points_per_doubling(points), largest_surprise(points)
     most = random.choice((120, 180, 260)) * 10**6
-    fits = affordable(most, 3_000_000, [0.25, 0.5, 0.75, 1.0], [128, 160, 192, 224])
+    fits = affordable(most, 3_000_000, MULTIPLIERS, RESOLUTIONS)
+    larger = fits[0][0], RESOLUTIONS[RESOLUTIONS.index(fits[0][1]) + 1]
+    wider = MULTIPLIERS[MULTIPLIERS.index(fits[0][0]) + 1], fits[0][1]
     named = [[f"net {index}", *each] for index, each in enumerate(points, 1)]
     named.append(["net 6", macs[2] + 5, round(points[2][1] - 1, 1)])
     runs = random.choice((40, 60, 80))
@@ -135,18 +142,17 @@ def budget(random: Random) -> Talk:
             ("Each of the five is predicted by the other four: by how much is the worst missed, and what would you "
              "ask its "
              "author?", f"By {surprise:.1f} points. Whether it was trained and measured like the others."),
-            (f"Within {most:,} MACs and 3 million parameters, of the multipliers 0.25 to 1.0 and resolutions 128 to "
-             f"224: "
-             "name the dearest, and say which budget binds.",
-             f"{fits[0]} of {len(fits)} that fit. It is the MACs if the next larger image is too dear, the parameters "
-             f"if a "
-             "multiplier is missing at every resolution."),
+            (f"Of the multipliers {MULTIPLIERS} and the resolutions {RESOLUTIONS}, within {most:,} MACs and 3 million "
+             "parameters: name the network with the most MACs, and say which budget keeps you from a larger one.",
+             f"{fits[0]} of {len(fits)} that fit. The MACs: {mobilenet_v1(*larger).cost.macs:,} with the next larger "
+             f"image, {mobilenet_v1(*wider).cost.macs:,} with the next multiplier. The parameters rule out only the "
+             "multiplier 1.0."),
             (f"A sixth network has {named[-1][1]} million MACs and {named[-1][2]} %. Is it worth having?",
              f"No: {named[2][0]} is cheaper and better. Worth having are {', '.join(pareto(named))}."),
             (f"You time a network {runs} times. How many runs may miss the deadline if 95 % must meet it, and why not "
              "take the mean?", f"{runs // 20}. A mean can meet a deadline that every tenth run misses."),
             ("Your own design: what did it leave unused of which budget, and what would you do with that?",
-             "The check cell prints both shares. Good answers name what the other budget forbids: width costs "
-             "parameters, resolution costs MACs alone."),
+             "The check cell prints both shares. Good answers name what the other budget forbids: wide blocks "
+             "early cost MACs, wide blocks late cost parameters."),
         ),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Makes measured.json, the numbers of the two sample reports: ``python instructor/capstone/measure.py``."""
+"""Makes measured.json, the numbers of the three sample reports: ``python instructor/capstone/measure.py``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> None:
             start = time.perf_counter()
             network(images)
             single[name] = time.perf_counter() - start
-        # What the first one does. The thread's own time: other programs on the machine do not count.
+        # What the others do. The thread's own time: other programs on the machine do not count.
         calls = {name: lambda network=network: network(images) for name, network in networks.items()}
         timings = compare(calls, ROUNDS, clock=time.thread_time)
     measured = {

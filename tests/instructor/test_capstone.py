@@ -64,6 +64,8 @@ def test_the_second_report_quotes_single_runs():
     assert f"only {single['dense twin'] / single['MobileNet 1.0']:.1f} times faster" in text
     *medians, last = [f"{median} ms" for median in MEASURED["median_ms"].values()]
     assert f"take {', '.join(medians)} and {last}" in text
+    assert f"after a warm-up it takes {medians[0]}, the least of all" in text
+    assert min(MEASURED["median_ms"].values()) == MEASURED["median_ms"]["MobileNet 0.25"]
 
 
 def test_the_third_report_quotes_its_measurements_and_calculations():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 
 import pytest
 from classroom import ROOT
@@ -64,9 +65,41 @@ def test_reading_at_home_takes_what_the_chapters_say():
         assert read + done == int(row[4])
 
 
-def test_the_capstone_says_the_same_hours_as_the_plan():
+def test_the_page_begins_with_the_hours_that_its_plans_take():
+    for plan, hours in zip(("two weeks", "third week"), rows("hours"), strict=True):
+        total = [cell.strip("*") for cell in rows(plan)[-1]]
+        assert [60 * float(each) for each in hours[1:]] == [int(total[column]) for column in (1, 4)]
+
+
+def test_a_meeting_works_on_what_was_read_before_or_opens_what_is_read_afterwards():
+    assert "Meetings 2 to 4 work on chapters that were read before; all others open" in PAGE
+    read_after = {chapter: meeting for meeting, read in guide.read_after().items() for chapter in read}
+    for row in [*rows("two weeks")[:-1], *rows("third week")[:-1]]:
+        meeting = int(row[0])
+        for chapter in map(int, re.findall(r"[Cc]hapters? (\d+)", row[2])):
+            assert (read_after[chapter] < meeting) == (2 <= meeting <= 4), (meeting, chapter)
+
+
+def test_the_third_week_says_which_of_its_chapters_need_which():
+    listed = [row for part in tomllib.loads(guide.CONTENTS.read_text())["parts"] for row in part["chapters"]]
+    week = {int(row["file"][:2]): row["needs"] for row in listed if row["meeting"] > len(guide.TWO_WEEKS)}
+    needs = {chapter: [each for each in before if each in week] for chapter, before in week.items()}
+    assert needs == {8: [], 10: [8], 11: [8], 12: [], 13: [8, 10]}, "mend the sentences of A third week"
+    text = " ".join(PAGE.split())
+    assert "Chapters 8 and 12 need no other chapter of this week." in text
+    assert "Chapters 10 and 11 need chapter 8, and chapter 13 needs chapters 8 and 10." in text
+    assert all(each < chapter for chapter, before in week.items() for each in before)
+
+
+def test_the_capstone_needs_what_was_read_by_its_meeting_and_takes_the_hours_of_the_plan():
     task = (ROOT / "instructor" / "capstone" / "README.md").read_text()
     assert f"about {guide.MINUTES_AT_HOME['capstone'] // 60} hours" in task
+    meeting = next(number for number, row in enumerate(guide.TWO_WEEKS, 1) if row[2] == "capstone")
+    read = sorted(chapter for when, chapters in guide.read_after().items() if when <= meeting for chapter in chapters)
+    assert read == [1, 2, 3, 4, 5, 6, 7, 9]
+    assert "Needs chapters 1 to 7 and 9" in task
+    assert "after chapters 1 to 7 and 9" in PAGE
+    assert "shallow" not in task  # chapter 8 brings that network
 
 
 def test_every_exercise_is_listed():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -16,6 +17,8 @@ from classroom import ROOT, SEED
 from nbclient import NotebookClient
 
 from instructor.assignments import ASSIGNMENTS
+from instructor.assignments.budget import CLASSES
+from instructor.assignments.costs import count
 from instructor.grading import compare, sentence
 from instructor.notebooks import marking_scheme, solution_notebook, student_notebook, write, write_variants
 from instructor.problem import Assignment, Problem, plain, seed_for, source
@@ -236,5 +239,42 @@ def test_the_questions_for_each_student_are_kept_in_one_file(tmp_path):
         assert ASSIGNMENTS["costs"](seed_for(SEED, student)).talk.prediction in text
 
 
-def test_the_hand_out_says_what_an_assistant_is_for():
-    assert "an AI assistant included" in student_notebook(ASSIGNMENTS["costs"](SEED)).cells[0].source
+def test_the_number_that_a_student_explains_is_one_count_only():
+    for seed in range(200):
+        question, answer = ASSIGNMENTS["costs"](f"class {seed}").talk.questions[5]
+        inputs, outputs, side, printed = re.search(
+            r"with (\d+) inputs, (\d+) outputs, 3×3 and a bias on (\d+)² outputs: a tool prints ([\d,]+)", question
+        ).groups()
+        counts = count([int(inputs), int(outputs), 3, int(side), True], 1)
+        number = int(printed.replace(",", ""))
+        assert [name for name, each in counts.items() if each == number] == ["parameters"]
+        assert number % 9
+        assert answer.startswith("The parameters")
+
+
+def test_the_macs_stop_a_student_who_is_asked_for_the_largest_network():
+    asked = set()
+    for seed in range(20):
+        question, answer = ASSIGNMENTS["budget"](f"class {seed}").talk.questions[2]
+        (most,) = (int(each.replace(",", "")) for each in re.findall(r"within ([\d,]+) MACs", question))
+        beyond = [int(each.replace(",", "")) for each in re.findall(r"\d+,\d{3},\d{3}", answer)]
+        assert len(beyond) == 2
+        assert min(beyond) > most
+        asked.add(most)
+    assert len(asked) == 3
+
+
+def test_the_defence_is_about_networks_of_the_design_problem():
+    task = ASSIGNMENTS["budget"](SEED).by_hand[0].task
+    assert f"for {CLASSES} classes (the first problem has 1000)" in task
+    assert f"mobilenet_v1(multiplier, resolution, {CLASSES})" in task
+
+
+def test_one_rule_for_assistants():
+    told = student_notebook(ASSIGNMENTS["costs"](SEED)).cells[0].source
+    pages = [told, *((ROOT / name).read_text() for name in ("book/E_teaching.md", "instructor/capstone/README.md"))]
+    for page in pages:
+        text = " ".join(page.split())
+        assert "an AI assistant" in text
+        assert "what an error means or how an idea works" in text
+        assert "explain and change what" in text
