@@ -45,7 +45,7 @@ notebooks: fresh  ## run every chapter in place and keep its outputs
 bench: $(READY)
 	for script in experiments/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
-compare: $(READY)  ## hold the package against other libraries, side by side
+compare: $(READY)  ## compare the package with other libraries, side by side
 	$(BIN)/pip install --quiet --no-deps -r requirements-slow.txt
 	@failed=; for script in $(sort $(wildcard experiments/compare_*.py)); do \
 	  echo "== $$script"; $(BIN)/python $$script || failed="$$failed $$script"; done; \

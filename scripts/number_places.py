@@ -236,7 +236,7 @@ def problem(
             return f"{where} is tied to nothing. If it is the number of {proposed.line!r}, run {again}"
         return (
             f"{where} is tied to nothing. Run make fresh; if it stays, no output of its section shows the number: "
-            "print it there, or compute it in scripts/registry.py under a key whose words the sentence uses"
+            "print it there, or compute it in scripts/registry.py under a key that shares two words with the passage"
         )
     if shown.get(place) == claim.number:
         return None
