@@ -106,6 +106,16 @@ def test_solutions_stay_out_of_the_chapters():
                 assert squeezed(exercise.solution_code.partition('"""\n')[2]) not in code, exercise.name
 
 
+def test_a_worked_example_shows_its_code_in_the_chapter_and_not_again_in_the_appendix():
+    appendix = exercise_cells.SOLUTIONS.read_text("utf-8")
+    worked = [each for path in PAGES for each in exercises_of_page(path) if each.level == 1]
+    assert len(worked) == appendix.count("[The question, with the complete code]") > 0
+    for exercise in worked:
+        stub, solution = (ast.parse(code).body[-1] for code in (exercise.stub_code, exercise.solution_code))
+        assert ast.dump(stub) == ast.dump(solution), exercise.name
+        assert f"def {exercise.name}(" not in appendix
+
+
 def test_every_link_between_question_and_solution_leads_to_a_heading():
     solutions = exercise_cells.SOLUTIONS.read_text("utf-8")
     pages = {path.name: "\n".join(cell.source for cell in nbformat.read(path, 4).cells) for path in PAGES}
