@@ -322,7 +322,7 @@ def graded(tmp_path_factory):
         for name in ("neighbour", "0 neighbour", "zz neighbour"):
             hand_in(folder / "in", name, solved())
         files = snapshot(folder)
-        command = ["grade", "costs", str(folder / "in"), "--seed", SEED, "--seconds", "2"]
+        command = ["grade", "costs", str(folder / "in"), "--seed", SEED, "--seconds", "1.2"]
         assert main([*command, "--out", str(folder / "out")]) == 0
         server.settimeout(0)
         with pytest.raises(BlockingIOError):
@@ -356,7 +356,7 @@ def test_a_mangled_notebook_keeps_what_can_be_found(graded, name):
 
 
 def test_a_large_cell_is_read_in_the_time_that_a_class_has(tmp_path):
-    """Two seconds are for the attacks: a slow processor needs more to read these."""
+    """One second and a fifth is for the attacks: a slow processor needs more to read these."""
     for name, cell in LARGE.items():
         hand_in(tmp_path / "in", name, solved(extra=cell))
     command = ["grade", "costs", str(tmp_path / "in"), "--seed", SEED, "--out", str(tmp_path / "out")]
