@@ -14,6 +14,7 @@ LONGEST = (
     *("test_exercise_engine.py", "test_hostile.py", "test_knowledge.py", "test_training.py", "test_fair.py"),
     *("test_successors.py", "test_deploy.py", "test_commands.py", "test_problems.py", "test_figures_08.py"),
     *("10_making_it_faster.ipynb", "08_training.ipynb", "test_convolution.py", "test_guesses.py", "test_weights.py"),
+    "test_running_again.py",
     *(
         "test_counting.py",
         "test_class.py",
