@@ -78,6 +78,41 @@ BOXES = r"""() => {
     }
     return found;
 }"""
+# The letters of each line of running text that is neither its paragraph's last nor holds a formula or code.
+LETTERS = """() => {
+    const lines = [], range = document.createRange();
+    for (const paragraph of document.querySelectorAll("article section > p")) {
+        if (paragraph.querySelector("math, code, a.headerlink")) continue;
+        const texts = document.createTreeWalker(paragraph, NodeFilter.SHOW_TEXT), here = [];
+        for (let node; (node = texts.nextNode());) {
+            for (let at = 0; at < node.length; at += 1) {
+                range.setStart(node, at);
+                range.setEnd(node, at + 1);
+                const {bottom, width} = range.getBoundingClientRect();
+                if (!width) continue;
+                if (Math.abs(here.at(-1)?.bottom - bottom) < 8) here.at(-1).letters += 1;
+                else here.push({bottom, letters: 1});
+            }
+        }
+        lines.push(...here.slice(0, -1).map(({letters}) => letters));
+    }
+    return lines;
+}"""
+SHEET = {"width": 658, "height": 979}  # what A4 has between its margins, in pixels
+OPEN = """document.querySelectorAll("article details:not(.hide)").forEach((details) => { details.open = true; })"""
+# What a printer cannot break, in pixels: what its styles keep together, and what scrolls or is a row of boxes on paper.
+IN_ONE_PIECE = """() => [...document.querySelectorAll("article *")].filter((element) => {
+    if (element.closest("svg, math, form, .hide") || !element.offsetHeight) return false;
+    const {breakInside, overflowY, display} = getComputedStyle(element);
+    const inOnePiece = breakInside === "avoid" || overflowY !== "visible" || /flex|grid|inline-/.test(display);
+    return display !== "inline" && inOnePiece;
+}).map((element) => [Math.round(element.getBoundingClientRect().height), element.outerHTML.slice(0, 150)])"""
+LEFT_AT_THE_FOOT = """() => [...document.querySelectorAll("article :is(h1, h2, h3, h4, dt, summary, thead)")]
+    .filter((element) => element.offsetHeight && getComputedStyle(element).breakAfter !== "avoid")
+    .map((element) => element.outerHTML.slice(0, 120))"""
+EMPTY_FRAMES = """() => [...document.querySelectorAll("article :is(div.cell_input, div.highlight, details.withheld)")]
+    .filter((element) => ["Left", "Top"].some((side) => parseFloat(getComputedStyle(element)[`border${side}Width`])))
+    .map((element) => element.outerHTML.slice(0, 120))"""
 RAW = re.compile(r"\$|\\[a-z]+\b|^:::|\{[a-z-]+\}`|\]\(\S+\)|\*\*\w[^*\n]*\*\*", re.MULTILINE)
 
 
@@ -95,6 +130,10 @@ class Visit:
     words: str = ""
     boxes: list[str] = field(default_factory=list)
     shift: float = 0.0
+    lines: list[int] = field(default_factory=list)
+    in_one_piece: list[tuple[int, str]] = field(default_factory=list)
+    at_the_foot: list[str] = field(default_factory=list)
+    empty_frames: list[str] = field(default_factory=list)
 
     def listen(self, page) -> None:
         """Keep what the page asks for and complains about."""
@@ -136,6 +175,7 @@ def visit(browser, server, site):
                 for width in (1280, 375):
                     page.set_viewport_size({"width": width, "height": 800})
                     seen.illegible[theme, width] = page.evaluate(VIOLATIONS, CONTRAST)
+            read_and_print(page, seen)
             page.close()
             page = context.new_page()
             seen.listen(page)
@@ -144,6 +184,23 @@ def visit(browser, server, site):
         return seen
 
     return once
+
+
+def read_and_print(page, seen: Visit) -> None:
+    """Measure the lines of a page that has been visited before, then what a printer makes of it.
+
+    On a busy machine the book's letters may come too late for a first visit, which is then read without them.
+    """
+    page.evaluate("""document.fonts.load('1em "Book Text"')""")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.reload(wait_until="load")
+    seen.lines = page.evaluate(LETTERS)
+    page.set_viewport_size(SHEET)
+    page.emulate_media(media="print", color_scheme="light")
+    page.evaluate(OPEN)
+    seen.in_one_piece = page.evaluate(IN_ONE_PIECE)
+    seen.at_the_foot = page.evaluate(LEFT_AT_THE_FOOT)
+    seen.empty_frames = page.evaluate(EMPTY_FRAMES)
 
 
 def _transferred(path: Path) -> int:
@@ -185,83 +242,30 @@ class TestEveryPage:
 
     def test_is_light(self, visit, name):
         assert visit(name).transferred <= 140_000
-        assert len([url for url in visit(name).requests if url.startswith("http")]) <= 20
+        assert len({url for url in visit(name).requests if url.startswith("http")}) <= 20
 
     def test_does_not_jump_while_it_loads(self, visit, name):
         assert visit(name).shift <= 0.05
 
 
-# The letters of each line of running text that is neither its paragraph's last nor holds a formula or code.
-LETTERS = """() => {
-    const lines = [], range = document.createRange();
-    for (const paragraph of document.querySelectorAll("article section > p")) {
-        if (paragraph.querySelector("math, code, a.headerlink")) continue;
-        const texts = document.createTreeWalker(paragraph, NodeFilter.SHOW_TEXT), here = [];
-        for (let node; (node = texts.nextNode());) {
-            for (let at = 0; at < node.length; at += 1) {
-                range.setStart(node, at);
-                range.setEnd(node, at + 1);
-                const {bottom, width} = range.getBoundingClientRect();
-                if (!width) continue;
-                if (Math.abs(here.at(-1)?.bottom - bottom) < 8) here.at(-1).letters += 1;
-                else here.push({bottom, letters: 1});
-            }
-        }
-        lines.push(...here.slice(0, -1).map(({letters}) => letters));
-    }
-    return lines;
-}"""
-
-
 @pytest.mark.parametrize("name", [name for name in chapters() if re.match(r"book/(\d|index|[BDE]_)", name)])
-def test_a_line_of_text_has_65_to_75_letters(browser, server, name):
-    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
-        page = context.new_page()
-        page.goto(f"{server}/{name}.html", wait_until="load")
-        page.evaluate("""document.fonts.load('1em "Book Text"')""")
-        page.reload(wait_until="load")  # a page whose letters come late, on a busy machine, is read without them
-        lines = page.evaluate(LETTERS)
-        assert len(lines) >= 15
-        assert 65 <= statistics.median(lines) <= 75
-        assert max(lines) <= 85
-
-
-SHEET = {"width": 658, "height": 979}  # what A4 has between its margins, in pixels
-OPEN = """document.querySelectorAll("article details:not(.hide)").forEach((details) => { details.open = true; })"""
-# What a printer cannot break, in pixels: what its styles keep together, and what scrolls or is a row of boxes on paper.
-IN_ONE_PIECE = """() => [...document.querySelectorAll("article *")].filter((element) => {
-    if (element.closest("svg, math, form, .hide") || !element.offsetHeight) return false;
-    const {breakInside, overflowY, display} = getComputedStyle(element);
-    const inOnePiece = breakInside === "avoid" || overflowY !== "visible" || /flex|grid|inline-/.test(display);
-    return display !== "inline" && inOnePiece;
-}).map((element) => [Math.round(element.getBoundingClientRect().height), element.outerHTML.slice(0, 150)])"""
-LEFT_AT_THE_FOOT = """() => [...document.querySelectorAll("article :is(h1, h2, h3, h4, dt, summary, thead)")]
-    .filter((element) => element.offsetHeight && getComputedStyle(element).breakAfter !== "avoid")
-    .map((element) => element.outerHTML.slice(0, 120))"""
-EMPTY_FRAMES = """() => [...document.querySelectorAll("article :is(div.cell_input, div.highlight, details.withheld)")]
-    .filter((element) => ["Left", "Top"].some((side) => parseFloat(getComputedStyle(element)[`border${side}Width`])))
-    .map((element) => element.outerHTML.slice(0, 120))"""
+def test_a_line_of_text_has_65_to_75_letters(visit, name):
+    lines = visit(name).lines
+    assert len(lines) >= 15
+    assert 65 <= statistics.median(lines) <= 75
+    assert max(lines) <= 85
 
 
 @pytest.mark.parametrize("name", chapters())
 class TestOnPaper:
-    @pytest.fixture
-    def page(self, browser, server, name):
-        with browser.new_context(viewport=SHEET) as context:
-            page = context.new_page()
-            page.goto(f"{server}/{name}.html", wait_until="load")
-            page.emulate_media(media="print")
-            page.evaluate(OPEN)
-            yield page
+    def test_no_page_stays_half_empty_for_what_follows(self, visit, name):
+        assert [each for each in visit(name).in_one_piece if each[0] > SHEET["height"] / 2] == []
 
-    def test_no_page_stays_half_empty_for_what_follows(self, page):
-        assert [each for each in page.evaluate(IN_ONE_PIECE) if each[0] > SHEET["height"] / 2] == []
+    def test_nothing_that_begins_something_stands_at_the_foot(self, visit, name):
+        assert visit(name).at_the_foot == []
 
-    def test_nothing_that_begins_something_stands_at_the_foot(self, page):
-        assert page.evaluate(LEFT_AT_THE_FOOT) == []
-
-    def test_no_frame_is_left_empty(self, page):
-        assert page.evaluate(EMPTY_FRAMES) == []
+    def test_no_frame_is_left_empty(self, visit, name):
+        assert visit(name).empty_frames == []
 
 
 def test_formulas_do_not_wait_for_their_letters(browser, server):
