@@ -437,10 +437,10 @@ def _twin_as_loop(*case):
     goal=1,
     level=3,
     minutes=15,
-    task="""Build MobileNet's dense twin from a table: each block is **one** standard 3×3 convolution with padding 1,
-followed by batch norm and ReLU. The stem comes before the rows: the same kind of layer, from 3 colours to
-`stem_channels`, with stride 2. After the rows come average pooling to 1×1 and one linear layer to `num_classes`.
-Convolutions have no bias.""",
+    task="""Build MobileNet's dense twin from a table of rows (output channels, stride), and return it as one
+`nn.Module`. Each block is **one** standard 3×3 convolution with padding 1, followed by batch norm and ReLU. The stem
+comes before the rows: the same kind of layer, from 3 colours to `stem_channels`, with stride 2. After the rows come
+average pooling to 1×1 and one linear layer to `num_classes`. Convolutions have no bias.""",
     hints=(
         "The chapter's `build` has the right frame. Which line makes the separable block?",
         "(channels in, channels out, stride) runs through the stem and the rows alike, so one loop makes them all.",
@@ -521,7 +521,7 @@ the linear layer see one number for each channel, whatever the size of the map. 
 this is the network that the paper calls "Conv MobileNet".""",
 )
 def dense_twin(stem_channels, rows, num_classes):
-    """Images (B, 3, H, W) to logits (B, num_classes)."""
+    """A network: images (B, 3, H, W) to logits (B, num_classes)."""
     parts, channels = [], 3
     for out_channels, stride in [(stem_channels, 2), *rows]:
         parts += [
@@ -969,8 +969,8 @@ the block with 512 channels.""",
 so the share is $9 / (9 + N)$: M and P cancel. It is more than one half only if N < 9. At N = 512 it is {
             100 * 9 / (9 + 512):.1f} %. The first blocks have fewer output channels, and so a larger share: {
             100 * 9 / (9 + 64):.1f} % at N = 64.
-The early blocks cost as much as the later ones, or half as much, so they pull the average up; the stem and the
-classifier pull it down a little. A good answer says that the share does not depend on the size of the map.""",
+The early blocks cost about as much as the later ones, or about half as much, so they pull the average up; the stem and
+the classifier pull it down a little. A good answer says that the share does not depend on the size of the map.""",
     ),
     Essay(
         title="A note to an author",
@@ -979,10 +979,10 @@ classifier pull it down a little. A good answer says that the share does not dep
         task="""You have built the network of Table 1 as printed, and its MACs are not those of Table 4. Write the
 authors three or four polite sentences: what you found, what your evidence is, what you think was meant, and what you
 cannot exclude.""",
-        good_answer="""It names the place (the stride of the last depthwise layer), gives both totals (533,833,216
-MACs with stride 2, 568,740,352 with stride 1) and at least two independent witnesses: the following row reads 7×7,
-the pooling is 7×7, the printed 569 million, the released code. It says what was assumed (3×3, padding 1, one MAC for
-a multiply-add). It admits that the parameter count cannot decide, because strides do not change it, and does not
-claim to know how the misprint came about.""",
+        good_answer="""A good answer names the place (the stride of the last depthwise layer), gives both totals
+(533,833,216 MACs with stride 2, 568,740,352 with stride 1) and at least two independent witnesses: the following row
+reads 7×7, the pooling is 7×7, the printed 569 million, the released code. It says what was assumed (3×3, padding 1, one
+MAC for a multiply-add). It admits that the parameter count cannot decide, because strides do not change it, and does
+not claim to know how the misprint came about.""",
     ),
 )

@@ -63,3 +63,10 @@ def test_the_steps_are_what_each_convolution_reads_and_writes(chapter):
         built = convolutions(network)
         assert list(values) == pytest.approx([(read.numel() + written.numel()) / 1e6 for _, read, written in built])
         assert edges[-1] == 14
+
+
+def test_both_peak_in_block_0_and_the_twin_in_block_1_again(chapter):
+    split, dense = (list(step.get_data().values) for step in chapter["fig-activation-memory"]["axes"].patches)
+    assert max(split) == max(dense)
+    assert [place for place, moved in enumerate(split) if moved == max(split)] == [2]  # stem, depthwise, pointwise
+    assert [place for place, moved in enumerate(dense) if moved == max(dense)] == [1, 2]  # stem, block 0, block 1
