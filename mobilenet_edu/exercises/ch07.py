@@ -388,7 +388,7 @@ search.""",
         ),
         Mistake(
             "FLOPs against a budget of MACs",
-            "You held FLOPs against a budget of MACs. A MAC is two FLOPs, and here both sides are MACs.",
+            "You compared FLOPs with a budget of MACs. A MAC is two FLOPs; compare MACs with MACs.",
             _grow(lambda macs, budget: 2 * macs <= budget),
             misconception="1 MAC = 1 FLOP",
         ),
@@ -552,7 +552,7 @@ its predictions for those that are, in percentage points.""",
         ),
         Mistake(
             "judged by what it has seen",
-            "You measured the error on the networks that the line was fitted to. That says how well it bends, not how "
+            "You measured the error on the networks that the line was fitted to. That says how well it fits, not how "
             "well it predicts.",
             lambda networks, held_out: _mean_size(
                 _misses(_split(networks, held_out)[1], _split(networks, held_out)[1])
@@ -861,8 +861,8 @@ a convolution output of at most `max_elements` numbers. Return the released netw
     ),
     judge=_complaint,
     seconds=20,
-    reasoning="""Limits first, accuracy second. The three limits are independent: the resolution changes MACs and maps
-but no parameter, and the width changes all three.""",
+    reasoning="""Limits first, accuracy second. Whoever meets one limit need not meet the others: the resolution changes
+MACs and maps but no parameter, and the width changes all three.""",
 )
 def choose_network(max_macs, max_params, max_elements):
     """(width_multiplier, resolution) of the best network within the limits."""
@@ -877,7 +877,9 @@ def choose_network(max_macs, max_params, max_elements):
             continue
         if best is None or network.top1_percent > best.top1_percent:
             best = network
-    return best and (best.width_multiplier, best.resolution)
+    if best is None:
+        return None
+    return best.width_multiplier, best.resolution
 
 
 _A, _B = two_parts.reference(224, 1000)
@@ -891,15 +893,15 @@ ESSAYS = (
         title="How far the square is off",
         goal=2,
         minutes=15,
-        task=f"""The network costs $a \\alpha^2 + b \\alpha$ MACs. Derive the factor between this cost and
-$\\alpha^2 (a + b)$, which the rule α² predicts, as a formula in $r = b/a$ and α. What happens as α goes to 0? Below
-which α is the cost more than 1.1 times the prediction, if
-$r = {_R:.3f}$? Then say in one sentence what the same argument gives for the weights.""",
-        good_answer=f"""The promise is $(a + b) \\alpha^2$. Divide: $(a \\alpha^2 + b \\alpha) / ((a + b) \\alpha^2) =
+        task=f"""The network costs $a \\alpha^2 + b \\alpha$ MACs; the rule α² predicts $\\alpha^2 (a + b)$. Divide
+the cost by the prediction, and write the quotient as a formula in $r = b/a$ and α. What happens as α goes to 0? Below
+which α is the cost more than 1.1 times the prediction, if $r = {_R:.3f}$? Then say in one sentence what the same
+argument gives for the weights.""",
+        good_answer=f"""Divide: $(a \\alpha^2 + b \\alpha) / ((a + b) \\alpha^2) =
 (1 + r/\\alpha) / (1 + r)$. This is 1 at α = 1 and grows without bound as α goes to 0: there the cost falls with α
 alone. It exceeds {1 + 0.1} where $1 + r/\\alpha > {1 + 0.1} (1 + r)$, that is below
 $\\alpha = r / ({0.1} + {1 + 0.1} r)$, which is {_R / (0.1 + 1.1 * _R):.2f}.
-For the weights $r$ is larger, because the classifier holds a quarter of them and falls with α: the promise fails
+For the weights $r$ is larger, because the classifier holds a quarter of them and falls with α: the rule fails
 sooner. A good answer names the layers that make $b$.""",
     ),
     Essay(
@@ -911,9 +913,10 @@ one, and promises the accuracy that it gives. Write five sentences to the collea
 chapter shows, what it does not show, and what you would measure before promising anything.""",
         good_answer=f"""A good answer tells predicting inside the range that was fitted (the four networks at 160
 pixels held out: {_INSIDE:.1f} points off on average) from predicting outside it (the four thinnest held out:
-{_OUTSIDE:.1f} points off, all on one side). Neither test looks at a network above {_LARGEST / 1e6:.0f} million MACs, so
-neither says how far off the line is at ten times that cost. The answer says that the errors are not random: the points
-bend away from the line at both ends. It says that accuracy cannot exceed 100 %, which a line does not know, and that
-VGG16 lies far below it. It proposes a measurement: train at least one network of about the promised cost, and look.""",
+{_OUTSIDE:.1f} points off, every prediction too high). Neither test looks at a network above {_LARGEST / 1e6:.0f}
+million MACs, so neither says how far off the line is at ten times that cost. The answer says that the errors are not
+random: the points bend away from the line at both ends. It says that accuracy cannot exceed 100 %, which a line does
+not know, and that VGG16 lies far below the line. It proposes a measurement: train at least one network of about the
+promised cost, and look.""",
     ),
 )

@@ -113,12 +113,14 @@ def test_the_differences_are_those_of_the_printed_numbers(appendix):
 
 def test_of_three_networks_of_similar_cost_the_cheapest_has_the_largest_map(chapter):
     def largest_map(width_multiplier, resolution):
-        network, sizes = MobileNetV1(width_multiplier=width_multiplier).eval(), []
+        network, sizes, at_once = MobileNetV1(width_multiplier=width_multiplier).eval(), [], []
         for layer in network.modules():
             if isinstance(layer, torch.nn.Conv2d):
                 layer.register_forward_hook(lambda module, inputs, output: sizes.append(output[0].numel()))
+                layer.register_forward_hook(lambda _, read, write: at_once.append(read[0].numel() + write.numel()))
         with torch.no_grad():
             network(torch.zeros(1, 3, resolution, resolution))
+        assert max(at_once) == 1.5 * max(sizes)  # as the text says of all three
         return max(sizes)
 
     choices = (1.0, 128), (0.75, 160), (0.5, 224)
