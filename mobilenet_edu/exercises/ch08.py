@@ -142,13 +142,13 @@ check again, and read what it says. Put it back.""",
         ),
         Mistake(
             "one taken from the quotient",
-            "Your 1 is taken from the quotient. It is taken from the number of runs: put parentheses around "
+            "You subtracted 1 from the quotient. Subtract it from the number of runs: put parentheses around "
             "`len(...) - 1`.",
             _with_the_one_taken_from_the_quotient,
         ),
         Mistake(
             "distances from the first run",
-            "Your spread has the distances from the first run. They are taken from the mean.",
+            "You took the distances from the first run. Take them from the mean.",
             lambda correct, total: (
                 mean(_scores(correct, total)),
                 sqrt(sum((s - _scores(correct, total)[0]) ** 2 for s in _scores(correct, total)) / (len(correct) - 1)),
@@ -289,7 +289,7 @@ def choose_recipe(runs):
         ),
         Mistake(
             "median",
-            "You took the median. It leaves out how bad the worst of three runs was; the question is for the mean.",
+            "You took the median. It leaves out how bad the worst of three runs was; the task asks for the mean.",
             lambda runs: _best(runs, lambda v, t: median(v)),
         ),
         Mistake(
@@ -443,7 +443,7 @@ def _not_random(part: list[int], count: int) -> str | None:
     if len(steps) == 1:
         return f"holds every {steps.pop()}th index: a pattern is no random sample"
     if part[-1] - part[0] < count * 10 ** (-9 / (len(part) - 1)):
-        return f"lies between {part[0]} and {part[-1]}: of all who wrote before and after that it has nobody"
+        return f"lies between {part[0]} and {part[-1]}: it has nobody who wrote before or after that"
     return None
 
 
@@ -460,9 +460,9 @@ def _by_sampling(count, held_out, seed):
     level=3,
     minutes=10,
     task="""Return three lists of indices, `(train, validation, test)`. No index is in two of them; together they hold
-the numbers from 0 to `count - 1`. Validation and test have `held_out` indices each. The file was written by one
-person after another, so each set must be a random sample of all of it. The same `seed` must give the same sets,
-another seed must give other sets. (Many answers are right.)""",
+the numbers from 0 to `count - 1`. Validation and test have `held_out` indices each. Suppose that you ask how well a
+network reads more from the same people: each set must then be a random sample of the whole file. The same `seed` must
+give the same sets, another seed must give other sets. (Many answers are right.)""",
     hints=(
         "Put all indices into a random order first. What is left to do is cutting.",
         "The first `held_out` of the shuffled list, the next `held_out`, and the rest.",
@@ -480,8 +480,8 @@ another seed must give other sets. (Many answers are right.)""",
     mistakes=(
         Mistake(
             "cut without shuffling",
-            "You cut the file without shuffling it. Its end was written by people of whom training saw nothing, and "
-            "the three sets are no longer samples of the same thing.",
+            "You cut the file without shuffling it. Training saw nothing of the people who wrote its end, so the three "
+            "sets are no samples of the same people.",
             lambda count, held_out, seed: (
                 list(range(count - 2 * held_out)),
                 list(range(count - 2 * held_out, count - held_out)),
@@ -818,7 +818,7 @@ them, and what is kept for the backward pass. Every number is a 32-bit float."""
         ),
         Mistake(
             "a byte for each number kept",
-            "You turned the parameters into bytes. What autograd keeps are 32-bit floats as well.",
+            "You turned only the parameters into bytes. What autograd keeps is 32-bit floats as well.",
             lambda p, kept, batch: 12 * p + batch * kept,
         ),
         Mistake(
@@ -828,7 +828,8 @@ them, and what is kept for the backward pass. Every number is a 32-bit float."""
         ),
         Mistake(
             "a byte for each parameter",
-            "You turned what autograd keeps into bytes. Parameters, gradients and momentum are 32-bit floats as well.",
+            "You turned only what autograd keeps into bytes. Parameters, gradients and momentum are 32-bit floats as "
+            "well.",
             lambda p, kept, batch: 3 * p + 4 * batch * kept,
         ),
         Mistake(
@@ -940,7 +941,7 @@ def _largest(fits: Callable[[int, _Network], int]) -> Callable[..., tuple[str, i
     task="""A client has a card with `memory` bytes and a list of networks `(name, macs, parameters, kept)`, where
 `kept` is how many numbers autograd keeps for an image. Which network can be trained with the largest batch, and how
 large is it? Return `(name, batch_size)`; if two are level, the first. A network that does not fit with a single image
-has batch size 0. Count 32-bit floats, and parameters, gradients and momentum.""",
+has batch size 0. Every number is a 32-bit float; count parameters, gradients and momentum.""",
     hints=(
         "What is left of the memory once the parameters and all that belongs to them have their place?",
         "Divide what is left by the bytes of one image, and round down. Below 0 means that nothing fits.",
@@ -1020,7 +1021,7 @@ has batch size 0. Count 32-bit floats, and parameters, gradients and momentum.""
         ),
         Mistake(
             "a power of two",
-            "You rounded the batch down to a power of two. That is a habit; the question is for the largest.",
+            "You rounded the batch down to a power of two. That is a habit; the task asks for the largest.",
             _largest(lambda memory, network: _power_of_two(_fits(memory, network))),
         ),
         Mistake(
@@ -1046,9 +1047,10 @@ has batch size 0. Count 32-bit floats, and parameters, gradients and momentum.""
             _largest(lambda memory, network: max(0, -((12 * network[2] - memory) // (4 * network[3])))),
         ),
     ),
-    reasoning="""The MACs do not enter. What is left after the parameters, divided by what one image needs, decides. So
-compared with one of many parameters and small maps, a network with few parameters and large maps may lose on a large
-card and win on a small one. Real cards also need room for the libraries' own workspace: measure before you promise.""",
+    reasoning="""The MACs do not enter. What is left after the parameters, divided by what one image needs, decides.
+Take one network with few parameters and large maps, and one with many parameters and small maps. The first may win on
+a small card, and the second on a large one. Real cards also need room for the libraries' own workspace: measure before
+you promise.""",
 )
 def largest_batch(memory, networks):
     """Name of the network that fits the largest batch, and the batch."""
@@ -1147,7 +1149,7 @@ at one position or more? (The others only ever meet padding: they cost MACs, and
         ),
         Mistake(
             "the weights that are never used",
-            "You counted the weights that only ever meet padding. The question is for the others.",
+            "You counted the weights that only ever meet padding. The task asks for the others.",
             lambda size, kernel, stride: kernel**2 - _by_walking(size, kernel, stride),
         ),
         Mistake(
@@ -1191,11 +1193,11 @@ ESSAYS = (
         task="""A blog post trains two networks once each on the digits, finds that one gets three more images of the
 test set right, and recommends it. Write down, in half a page, what you would ask the author, and what the smallest
 experiment is that would convince you.""",
-        good_answer="""It asks for the spread: how far apart are two runs of *one* network that differ only in their
-seed? It asks whether the test set was looked at before the recipe was fixed, and whether both networks had the same
-budget for finding theirs. It asks for the split: another test set is another question. The experiment pairs the runs
-(same split, same seed for both networks), repeats them over several splits and seeds, reports every difference and not
-only their mean, and says beforehand what would count as no difference.""",
+        good_answer="""A good answer asks for the spread: how far apart are two runs of *one* network that differ only
+in their seed? It asks whether the test set was looked at before the recipe was fixed, and whether both networks had
+the same budget for finding theirs. It asks for the split: another test set is another question. The experiment pairs
+the runs (same split, same seed for both networks), repeats them over several splits and seeds, reports every
+difference and not only their mean, and says beforehand what would count as no difference.""",
     ),
     Essay(
         title="A fair test of thin against shallow",
@@ -1204,11 +1206,12 @@ only their mean, and says beforehand what would count as no difference.""",
         task="""In this chapter, the shallow network met the thin one on digits of 8×8 pixels, enlarged to 32×32.
 Explain why this is not a test of the paper's claim, whichever of them had won. Then design one that you could
 afford.""",
-        good_answer="""It names what the digits lack: detail for deep layers to work on. Most blocks of MobileNet see
-maps of 2×2 pixels here, where a 3×3 kernel mostly meets padding, and the blocks that the shallow network leaves out
-are among them. A linear model on the raw pixels does about as well, so there is little left for depth to win. The
-design uses pictures whose originals are at least as large as the input, a task on which a linear model fails, equal
-MACs (or parameters, and says which), a recipe chosen for each network on validation data with the same number of
-tries, several seeds and splits, and a difference that was fixed beforehand as worth having.""",
+        good_answer="""A good answer names what the digits lack: detail for deep layers to work on. Six of MobileNet's
+thirteen blocks read maps of 2×2 pixels here, and one reads a single pixel. On 2×2 a 3×3 kernel mostly meets padding,
+and the blocks that the shallow network leaves out are among the six. A linear model on the raw pixels does about as
+well, so there is little left for depth to win. The design uses pictures whose originals are at least as large as the
+input, a task on which a linear model fails, equal MACs (or parameters, and says which), a recipe chosen for each
+network on validation data with the same number of tries, several seeds and splits, and a difference that was fixed
+beforehand as worth having.""",
     ),
 )
