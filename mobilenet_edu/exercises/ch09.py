@@ -911,9 +911,9 @@ explanations apart.""",
   not arithmetic, sets its *bound*.
 - *What does not follow:* that it reaches the bound. The measured layers stay below it. The same layer with the same
   bytes takes another time in another layout. Keeping memory changes the time although the bytes are the same: in a
-  batch with fewer page faults, for one image without any (the chapter has no explanation for that). And the almost
-  empty layer takes time although it moves next to nothing. So layout, fresh pages (in a batch) and the cost of a call
-  are separate causes, and something can be done about each.
+  batch, page faults disappear with it; one image has none in either case, and the chapter cannot explain why its time
+  changes. And the empty call, one weight on one pixel, takes time although it moves next to nothing. So layout, fresh
+  pages (in a batch) and the cost of a call are separate causes, and something can be done about each.
 - *A measurement that separates:* the same depthwise layer on larger and larger maps (a fixed cost for each call fades,
   a bandwidth does not); or the page faults of a single layer; or a copy of as many bytes as the layer moves, from the
   same place.""",

@@ -170,6 +170,13 @@ def test_no_layer_lies_far_above_the_roof(times):
             assert each.macs_per_second < 1.5 * roof, each.layer.name
 
 
+def test_one_image_passes_the_measured_peak_in_one_layer_of_the_twin(chapter, times):
+    above = {name: [t for t in times.layers(name) if t.macs_per_second > times.peak] for name in ("separable", "dense")}
+    assert [len(found) for found in above.values()] == [0, 1]
+    fastest = above["dense"][0].macs_per_second / 1e9
+    assert fastest == chapter["fig-rates"]["speeds"]["dense twin, 3×3"][2] < 1.01 * times.peak / 1e9
+
+
 @pytest.mark.parametrize(("panel", "batch_size"), [(0, 1), (1, 16)])
 def test_layout_and_kept_memory_bring_depthwise_layers_nearer_to_the_bound(chapter, times, panel, batch_size):
     drawn = [bar.get_width() for bar in chapter["fig-misses"]["axes"][panel].patches]
