@@ -69,7 +69,7 @@ call it. Then break it: leave out the two limits, check again, and read the answ
         ),
         Mistake(
             "cut off instead of rounded",
-            "You cut the fraction off (`int`). The nearest integer is `round`; cutting off doubles the error.",
+            "You cut the fraction off (`int`). The nearest integer is `round`; cutting off doubles the largest error.",
             lambda values, s, z: _on_grid(values, s, z, int),
         ),
         Mistake(
@@ -423,8 +423,8 @@ become 0. (No tensor is zero throughout.)""",
         ),
         Mistake(
             "a channel's largest without its sign",
-            "You looked at each channel's largest weight, not at its largest absolute value. A channel of negative "
-            "weights may have a long way to zero.",
+            "You looked at each channel's largest weight, not at its largest absolute value. A channel whose weights "
+            "are all negative may lie far below zero, and is then not erased.",
             lambda weight: int((_integers(weight.amax((1, 2, 3)), weight) == 0).sum()),
         ),
         Mistake(
@@ -667,10 +667,9 @@ def _by_name(result, *case):
     minutes=20,
     task="""A client's chip has one scale for each layer, and nobody can change it. Make the network fit: between a
 folded depthwise layer and the pointwise layer behind it there is only a ReLU, and for every s > 0,
-ReLU(s · x) = s · ReLU(x). Divide each depthwise channel by its largest absolute weight, so that all of them reach
-exactly 1, and change what else must change, so that the pair computes what it did before. `depthwise` is (C, 1, 3, 3),
-`bias` (C,) belongs to it, `pointwise` is (N, C, 1, 1). Return the three as a new tuple. No channel is zero
-throughout.""",
+ReLU(s · x) = s · ReLU(x). Divide each depthwise channel by its largest absolute weight, which then becomes exactly 1,
+and change what else must change, so that the pair computes what it did before. `depthwise` is (C, 1, 3, 3), `bias` (C,)
+belongs to it, `pointwise` is (N, C, 1, 1). Return the three as a new tuple. No channel is zero throughout.""",
     hints=(
         "If a channel leaves the ReLU s times smaller, who reads it, and what must that reader do?",
         "Channel c: weights and bias divided by s_c; *column* c of the pointwise weights multiplied by s_c.",
@@ -696,12 +695,14 @@ throughout.""",
     mistakes=(
         Mistake(
             "forgot the bias",
-            "You left the bias as it was. It is added before the ReLU, so it must shrink with its channel.",
+            "You left the bias as it was. It is added before the ReLU, so it must be divided like its "
+            "channel's weights.",
             lambda d, b, p: _equalised(d, b, p, in_bias=0),
         ),
         Mistake(
             "bias multiplied",
-            "You multiplied the bias. It leaves the layer together with the filtered map, so it must shrink like it.",
+            "You multiplied the bias. It is added to the filtered map, so it must be divided like its channel's "
+            "weights.",
             lambda d, b, p: _equalised(d, b, p, in_bias=1),
         ),
         Mistake(
@@ -795,7 +796,8 @@ throughout.""",
     ),
     reasoning="""ReLU lets a positive factor through, so it can move from one layer into the next. Now all depthwise
 channels share one range, and one scale suits them all. The price: the pointwise columns have become uneven; Nagel et
-al. (2019, arXiv:1906.04721) therefore meet in the middle. With ReLU6 it would not work: the 6 does not scale.""",
+al. (2019, arXiv:1906.04721) therefore choose s so that each channel has the same range in both layers. With ReLU6 it
+would not work: the 6 does not scale.""",
 )
 def equalise(depthwise, bias, pointwise):
     """The same pair of layers, its depthwise channels all of size 1."""
