@@ -185,7 +185,7 @@ def network(
 ) -> Explorer:
     """MobileNet V1 under the reader's hands, against a budget in millions of MACs and of parameters.
 
-    Parameters include batch norm and the classifier's bias. Activations are the outputs of the convolutions.
+    Parameters include batch norm and the classifier's bias. Maps are the outputs of the convolutions.
 
     Raises:
         TypeError, ValueError: a number that no network can have, or that the explorer's inputs do not offer.
@@ -212,7 +212,7 @@ def network(
     largest, together = _activations(architecture)
     results["summary"] = (
         f"{_against(total.macs, budget_macs, 'MACs')}; {_against(total.params, budget_params, 'parameters')}. "
-        f"Activations in float32: {_fixed(Fraction(4 * together, 10**6), 2)} MB for the outputs of all convolutions "
+        f"Maps in float32: {_fixed(Fraction(4 * together, 10**6), 2)} MB for the outputs of all convolutions "
         f"together, {_fixed(Fraction(4 * largest, 10**6), 2)} MB for the largest one."
     )
     return Explorer(

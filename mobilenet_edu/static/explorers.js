@@ -108,7 +108,7 @@
       };
       results.summary =
         `${against("macs", budget_macs, "MACs")}; ${against("params", budget_params, "parameters")}. ` +
-        `Activations in float32: ${fixed(4 * together, 1e6, 2)} MB for the outputs of all convolutions together, ` +
+        `Maps in float32: ${fixed(4 * together, 1e6, 2)} MB for the outputs of all convolutions together, ` +
         `${fixed(4 * largest, 1e6, 2)} MB for the largest one.`;
       const { shapes, sizes } = drawNetwork(layers, resolution);
       return { results: { ...results, ...sizes }, shapes };
