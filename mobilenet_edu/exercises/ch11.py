@@ -40,8 +40,8 @@ def _renamed_by_search(checkpoint, names):
     minutes=4,
     task="""The function below moves a checkpoint into our names; `names` maps each of our names to theirs. It is
 complete. Predict what `renamed({"their_a": 1, "their_b": 2}, {"a": "their_b"})` returns, then check it. Then exchange
-the two words `ours` and `theirs` behind `for`, check again, and read: why is an error better here than a wrong
-result?""",
+the two words `ours` and `theirs` behind `for`, check again, and read the message. Why is an error better here than a
+wrong result?""",
     hints=(
         "Whose names does the result have? Whose names does the table's left column have?",
         "The result maps *our* name to the tensor that the checkpoint keeps under *their* name.",
@@ -173,8 +173,8 @@ last map, compared with `padding=1`? Two things are missing: when a layer moves 
     hints=(
         "At which stride, on which maps, do the paddings differ? And how many pixels of the picture lie between two "
         "neighbours of that map?",
-        "A layer moves its windows by one pixel of *its* map: as many pixels of the picture as all strides before it, "
-        "multiplied.",
+        "A layer moves its windows by one pixel of the map that it reads. In pixels of the picture that is the product "
+        "of all strides before it.",
         "The first gap is `stride == 2 and ...`.",
     ),
     stub='''
@@ -248,10 +248,10 @@ def last_map_moves(size, strides):
             lambda size, strides: 2 * _shift(size, strides),
         ),
     ),
-    reasoning="""Only stride 2 on an even map needs a single zero, and only there the windows move: by one pixel of the
-map that the layer reads. Neighbours on that map are as many pixels of the picture apart as the strides before it,
-multiplied. At 224 pixels the five layers with stride 2 move by 1, 2, 4, 8 and 16 pixels, 31 together; at 225 all maps
-are odd on the way, and nothing moves.""",
+    reasoning="""Only stride 2 on an even map needs a single zero, and only there do the windows move: by one pixel of
+the map that the layer reads. The distance of two neighbours on that map, in pixels of the picture, is the product of
+all strides before it. At 224 pixels the five layers with stride 2 move by 1, 2, 4, 8 and 16 pixels, 31 together; at
+225 all maps are odd on the way, and nothing moves.""",
 )
 def last_map_moves(size, strides):
     """Pixels of the picture by which "same" moves the last windows."""
@@ -422,7 +422,7 @@ only they have are another question; leave them aside here.)""",
         ),
         Mistake(
             "a list of all",
-            "You returned a list of every misfit. Return the first name of it, or None.",
+            "You returned a list of every misfit. Return the first name alone, or None.",
             _misfits,
         ),
     ),
@@ -797,8 +797,9 @@ Return kernels of 4×4 that give the same output there, with `padding=1` and str
         ),
     ),
     reasoning=f"""The longer window starts one pixel before the right one, and a first row and column of zeros makes it
-ignore what it should not see. The price: {4 * 4} MACs for each output where there were {3 * 3}, in the five layers with
-stride 2. On odd maps it does not help, since there both paddings agreed already: then leave the 3×3 kernels alone.""",
+ignore what it should not see. The price: {4 * 4} MACs for each output where there were {3 * 3}, in the four depthwise
+layers with stride 2. On odd maps it does not help, since there both paddings agreed already: then leave the 3×3
+kernels alone.""",
 )
 def wider_kernel(weight):
     """Kernels of 4×4 that do with padding=1 what "same" does."""
@@ -1022,8 +1023,8 @@ computes in training what it computes in evaluation, its statistics untouched.""
     ),
     reasoning="""Two things change a network while it trains: gradients change its parameters, and forward passes in
 training mode change the statistics of batch norm. `requires_grad_(False)` stops the first, evaluation mode the second,
-and since somebody else calls `train()`, the module has to refuse for its body. Where nothing must look like a module,
-compute the features once and train the head on them, as the chapter does: that is faster too.""",
+and since somebody else calls `train()`, the module has to refuse for its body. If you need not hand over
+a module, compute the features once and train the head on them, as the chapter does: that is faster too.""",
 )
 def frozen(body, head):
     """A network that trains `head` and leaves `body` as it was."""

@@ -1,6 +1,7 @@
 """The data behind the figures and tables of chapter 11, from other libraries or another way; and its two switches."""
 
 import csv
+import json
 import runpy
 from pathlib import Path
 from statistics import fmean
@@ -94,6 +95,12 @@ def test_no_difference_is_so_near_to_a_half_that_rounding_would_decide(chapter):
         network = weights.from_checkpoint(seen["checkpoint"], **{habit: ours})
         shown += [seen["difference"](network, resolution) for resolution in (128, 225)]
     assert all(apart < 0.9 or abs(apart % 1 - 0.5) > 0.02 for apart in shown), shown
+
+
+def test_transformers_keeps_its_habits_in_a_file_beside_the_tensors(tmp_path):
+    MobileNetV1Config().save_pretrained(tmp_path)
+    kept = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert (kept["hidden_act"], kept["layer_norm_eps"], kept["tf_padding"]) == ("relu6", 0.001, True)
 
 
 # pictures
