@@ -56,6 +56,28 @@ def test_the_untouched_stub_is_not_answered_unless_it_is_the_worked_example(exer
     assert verdict.outcome == ("correct" if exercise.level == 1 else "not answered"), verdict.text
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "outcome"),
+    [
+        ("renamed", {"ours, theirs in": "theirs, ours in"}, "error"),
+        (
+            "narrow_wide_narrow",
+            {"expand = in_channels * wide": "expand = in_channels * in_channels", "9 * wide": "9 * in_channels"},
+            "expansion in the projection only",
+        ),
+        ("agreement", {"abs(": "("}, "signed the other way"),
+    ],
+)
+def test_a_worked_example_that_is_broken_as_its_task_says_is_answered_as_meant(name, words, outcome):
+    (exercise,) = [each for each in EXERCISES if each.name == name]
+    code = exercise.solution_code
+    for old, new in words.items():
+        assert code.count(old) == 1
+        code = code.replace(old, new)
+    verdict = exercise.verdict(defined(f"{exercise.imports}\n{code}", name))
+    assert outcome in (verdict.outcome, verdict.mistake), verdict.text
+
+
 @functools.cache
 def verdict_on(place: int, mistake: int):
     """The verdict on a mistake of the catalogue, by the places of exercise and mistake: judged once for all tests."""

@@ -29,9 +29,9 @@ def _sum_of_layers(in_channels, out_channels, expansion, map_size):
     minutes=5,
     unit="MACs",
     task="""This function is finished: the cost of an inverted residual with stride 1 and 3×3 filters. Run it. Then
-print the three terms for 16 channels in, 16 out and expansion 6, and for 160 in and out. How many times the cost of
-filtering does each of the other two steps have? Why does the answer change with the width? Then break it: multiply only
-the projection by the expansion, check again, and read the answer.""",
+print the three terms for 16 channels in, 16 out and expansion 6, and for 160 in and out. How many times as much as the
+filtering does each of the other two steps cost? Why does the answer change with the width? Then break it: write
+`in_channels` for `wide` in `expand` and in `filter_`, check again, and read the answer.""",
     hints=(
         "Which of the three steps sees the narrow map, and which only the wide one?",
         "Per pixel: wide · in, then 9 · wide, then wide · out.",
@@ -47,8 +47,8 @@ the projection by the expansion, check again, and read the answer.""",
     mistakes=(
         Mistake(
             "expansion in the projection only",
-            "Your filters work on the narrow map. The expansion comes first, so filters and projection both see the "
-            "wide one.",
+            "Only your projection has the factor `expansion`. The first step already writes the wide map, so all "
+            "three have it.",
             lambda M, N, t, size: size**2 * (M * M + 9 * M + t * M * N),
         ),
         Mistake(
@@ -98,9 +98,9 @@ the projection by the expansion, check again, and read the answer.""",
     ),
     reasoning=f"""Each step has the wide map's channels as a factor; what remains is the number of input channels, 9,
 and the number of output channels. At 16 channels the three steps cost {6 * 16 * 16:,}, {9 * 6 * 16:,} and
-{6 * 16 * 16:,} MACs for each pixel, so each pointwise step costs 16/9 of the filters. At 160 it is {6 * 160 * 160:,},
-{9 * 6 * 160:,} and {6 * 160 * 160:,}, and 160/9: the pointwise steps grow with the square of the width, the filters
-with the width alone.""",
+{6 * 16 * 16:,} MACs for each pixel, so each pointwise step costs 16/9 times as much as the filters. At
+160 they cost {6 * 160 * 160:,}, {9 * 6 * 160:,} and {6 * 160 * 160:,}, and the factor is 160/9: the pointwise steps
+grow with the square of the width, the filters with the width alone.""",
 )
 def narrow_wide_narrow(in_channels, out_channels, expansion, map_size):
     """MACs of an inverted residual: stride 1, 3×3 filters."""
@@ -235,7 +235,7 @@ expansion's MACs, and those of the other two steps. With expansion 1 there is no
         ),
         Mistake(
             "an expansion at stride 1 only",
-            "You left the expansion out by the stride. It is expansion 1 that has no first layer.",
+            "You let the stride decide whether there is an expansion. It is missing only where `expansion` is 1.",
             lambda M, N, t, stride, size: (
                 (size**2 * M * t * M if stride == 1 else 0) + ((size - 1) // stride + 1) ** 2 * t * M * (9 + N)
             ),
@@ -606,8 +606,8 @@ and MACs are compared.""",
         ),
         Mistake(
             "stride in the projection",
-            "Your stride is in the projection. The output is right, but the filters run over the full map, and "
-            "most of their work is thrown away.",
+            "Your stride is in the projection. In evaluation mode the output is right, but the filters run over the "
+            "full map, and most of their work is thrown away.",
             lambda *case: _inverted_residual(*case, late=True),
         ),
         Mistake(
@@ -691,7 +691,7 @@ chance itself. There are `expansion * narrow` channels. Each is alive with proba
 A point survives if at least `narrow` channels are alive. Return the probability that it survives, as an exact
 `Fraction`. It must work for 96 channels too, where nobody can go through all patterns one by one.""",
     hints=(
-        "How many patterns of living and dead channels are there, and how many have at least `narrow` alive?",
+        "Each channel is alive or not. How many patterns are there, and how many of them have at least `narrow` alive?",
         "The number of patterns with exactly a alive of w is the binomial coefficient, `math.comb(w, a)`.",
         "Begin with `wide = expansion * narrow`; there are `2**wide` patterns.",
     ),
@@ -968,7 +968,7 @@ if twice your count does, rounded in the same way, and `"neither"` otherwise."""
         ),
         Mistake(
             "doubled after rounding",
-            "You rounded first and doubled then, so the error was doubled, too. Double the count and round that.",
+            "You rounded first and then doubled, so the error was doubled too. Double the count and round that.",
             lambda printed, unit, macs: _by_text(
                 lambda count, _: f"{count:.{_digits(printed)}f}",
                 doubled=lambda count: 2 * round(count, _digits(printed)),
@@ -1047,8 +1047,8 @@ number, what it shares with MobileNet V1's block, where its width is, and what i
 the network, not the paper's word. (2) A number reproduced, or an honest report of what is missing in the table.
 (3) The split: is there a layer that filters each channel alone, and one that combines them at each pixel? Attention
 also splits so. (4) Where the wide maps are, and what that means for memory. (5) Whether the networks that it is
-compared with were trained with the same recipe. A very good answer separates parameters from compute with an example
-of its own, as squeeze-and-excite is one: in MobileNet V3-Large {_SQUEEZE.params:,} of {_V3.cost.params:,} parameters
-and {_SQUEEZE.macs:,} of {_V3.cost.macs:,} MACs.""",
+compared with were trained with the same recipe. A very good answer shows by an example of its own that
+parameters say little about MACs. Squeeze-and-excite is one: in MobileNet V3-Large it has {_SQUEEZE.params:,} of
+{_V3.cost.params:,} parameters and {_SQUEEZE.macs:,} of {_V3.cost.macs:,} MACs.""",
     ),
 )
