@@ -191,7 +191,7 @@ changed, and others where it is 5 and none has. Then break it: leave out `abs`, 
         ),
         Mistake(
             "a share of the images",
-            "You returned the share of the images. How many they are is the question.",
+            "You returned the share of the images. Return how many they are.",
             lambda expected, got: (max(_apart(expected, got)), _same(expected, got) / len(got)),
         ),
         Mistake(
@@ -332,7 +332,7 @@ each round, divide the other program's time by the plain one's; return the media
         ),
         Mistake(
             "a share of both",
-            "You divided by the time of both programs. A share of the plain one's is divided by that alone.",
+            "You divided by the time of both programs. Divide by the plain program's time alone.",
             lambda rounds: median(other / (plain + other) for plain, other in rounds),
         ),
         Mistake(
@@ -373,13 +373,13 @@ each round, divide the other program's time by the plain one's; return the media
         ),
         Mistake(
             "slowest of each",
-            "You divided the slowest times. They are the two that something else got in the way of.",
+            "You divided the slowest times. Those are the calls that something else disturbed most.",
             lambda rounds: max(other for _, other in rounds) / max(plain for plain, _ in rounds),
         ),
         Mistake(
             "how much faster",
-            "You returned how much faster the other program is. Its time as a share of the plain one's is other / "
-            "plain.",
+            "You returned how much faster the other program is. Return its time as a share of the plain program's: "
+            "other / plain.",
             lambda rounds: median(plain / other for plain, other in rounds) - 1,
         ),
         Mistake(
@@ -394,8 +394,8 @@ each round, divide the other program's time by the plain one's; return the media
             misconception="one timing is a measurement",
         ),
     ),
-    reasoning="""A busy moment lasts longer than a round, so it slows both programs of the round and leaves their
-ratio. What is left, one call that was interrupted, spoils one ratio, and the median does not look at how far off it
+    reasoning="""A busy moment usually lasts longer than a round: it slows both programs of the round and leaves their
+ratio. A shorter one, which interrupts a single call, spoils one ratio, and the median does not look at how far off that
 is. Dividing two medians gives up the pairing, which was the reason to take turns.""",
 )
 def ratio_in_turns(rounds):
@@ -511,8 +511,7 @@ are `small`, its whole time is `measured`. Find f from it, and return the predic
         ),
         Mistake(
             "the fixed cost scaled, and the rest the other way",
-            "You multiplied f by the share, and what scales by the rest of it. f stays, whatever the share is; what "
-            "scales is multiplied by s.",
+            "You multiplied f by s, and t − f by 1 − s. f stays as it is, whatever s is; t − f is multiplied by s.",
             lambda times, small, measured, other: sum(
                 _fixed(times, small, measured) * share + (each - _fixed(times, small, measured)) * (1 - share)
                 for each, share in zip(times, other, strict=True)
@@ -612,10 +611,10 @@ are `small`, its whole time is `measured`. Find f from it, and return the predic
             ),
         ),
     ),
-    reasoning=f"""The prediction is a straight line in f: f = gap / Σ (1 − s). With chapter 9's stored times, whose
-table is the network of width 1, proportion alone misses the widths 0.5 and 0.75 by up to {_ALONE} %. With f from the
-width 0.25, which neither of them is, the largest error is {_FITTED} %. Still it is one machine's table, one
-program's, for one kind of step; another layout or runtime needs another.""",
+    reasoning=f"""The time is a straight line in f: measured = Σ t·s + f · Σ (1 − s). So f is what proportion leaves,
+measured − Σ t·s, divided by Σ (1 − s). With chapter 9's stored times, whose table is the network of width 1, proportion
+alone misses the widths 0.5 and 0.75 by up to {_ALONE} %. With f from a third width, 0.25, the largest error is
+{_FITTED} %. Still, the table is from one machine, one program and one layout; another needs its own.""",
 )
 def predict_latency(times, small, measured, other):
     """µs of a network, from a table and one small network."""
@@ -867,15 +866,15 @@ there. Return the time of the whole network, in µs.""",
         ),
         Mistake(
             "until the first gap",
-            "You left everything behind the first step that is not supported on the processor. The converter hands "
-            "later steps to the chip again.",
+            "From the first unsupported step on, you left everything on the processor. The converter hands later steps "
+            "to the chip again.",
             lambda operations, supported, copy: _first_piece_alone(operations, supported, copy),
         ),
     ),
-    reasoning="""One unknown step in the middle costs more than itself: it cuts the run in two and brings two copies.
-With small steps and dear copies the chip is slower than the processor alone, and nothing says so. So ask a converter
-which steps it handed over, count the pieces, and time the whole on the device. A network made for such chips, as
-MobileNet V3 minimalistic is, leaves out the steps that they do not know.""",
+    reasoning="""One unknown step in the middle costs more than its own time: it cuts the run in two and brings two
+copies. With small steps and expensive copies the chip can be slower than the processor alone, and nothing says so. Ask
+a converter which steps it handed over, count the pieces, and time the whole on the device. A network made for such
+chips, as MobileNet V3 minimalistic is, leaves out the steps that they do not know.""",
 )
 def time_with_chip(operations, supported, copy):
     """µs of all steps, with every copy between the two places."""
