@@ -12,7 +12,7 @@ from functools import cache
 from sklearn.datasets import load_digits
 from torch import nn
 
-from mobilenet_edu import training
+from mobilenet_edu import paper, training
 from mobilenet_edu.architecture import conv_mobilenet, mobilenet_v1, shallow_mobilenet
 from mobilenet_edu.cost import Cost, depthwise_conv2d_cost, reduction_ratio
 from mobilenet_edu.network import MobileNetV1
@@ -38,6 +38,8 @@ def computed() -> dict[str, str]:
     network = MobileNetV1()
     norms = sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     peak = inspect.signature(training.recipe).parameters["learning_rate"].default
+    dogs = next(f.ours for f in paper.figures("Table 10") if f.quantity == "1.0 MobileNet-224, parameters")
+    headless = separable.weights - separable.classifier.cost.macs
     (tried,) = {run.width_multiplier for run in training.stored_runs() if run.experiment == "recipe"}
     return {
         "MobileNet V1's MACs": f"{separable.cost.macs:,}",
@@ -57,6 +59,9 @@ def computed() -> dict[str, str]:
         "the pointwise layers' share of MACs": f"{100 * by_kind['pointwise'].macs / separable.cost.macs:.1f}",
         "the pixels of an image's side, 224×224, the resolution that the paper starts from": str(stem.input_size[0]),
         "the classes of its classifier, that is its outputs": str(separable.classifier.out_channels),
+        "the classes of the data set of Table 10, as many as a network has outputs there": str(
+            (dogs - headless) // separable.classifier.in_channels
+        ),
         "the number of its convolutions and linear layers": str(len(separable.layers) - 1),
         "what the square of α = 0.25 promises: so many times, not what is there instead": f"{1 / NARROWEST**2:.0f}",
         "the narrowest of the widths that the paper uses": str(NARROWEST),

@@ -59,7 +59,21 @@ def test_the_counts_of_dead_channels_agree_with_each_other():
         assert row["median"] <= row["largest_living"] <= row["largest"]
     low, high = FOUND["gap"]
     assert low == max(fossil["variance"] for fossil in fossils)
-    assert high / low > 1e8
+    assert 10**8.5 < high / low < 1e9  # "nearly nine powers of ten"
+    counts = {what: total(what, layers) for what in ("below_epsilon", "dead", "varying", "constant")}
+    sixth = counts["below_epsilon"] - counts["dead"] - counts["varying"]
+    assert counts == {"below_epsilon": 47, "dead": 41, "varying": 5, "constant": 43}
+    assert sixth == 1  # below epsilon, above the gap, and constant on these pictures
+
+
+def test_a_dead_channel_sets_no_scale_in_the_pointwise_layers_and_seven_in_the_depthwise_ones():
+    deep, wide = (
+        [row for row in FOUND["layers"] if row["layer"].endswith(kind)] for kind in ("depthwise", "pointwise")
+    )
+    assert sum(row["largest"] > row["largest_living"] for row in deep) == 7
+    assert all(row["largest"] == row["largest_living"] for row in wide)
+    times = [row["largest_living"] / row["median"] for row in deep]
+    assert (round(min(times)), round(max(times))) == (4, 29)  # "four to thirty times", in the figure's description
 
 
 def test_every_dead_depthwise_channel_stopped_where_the_simulation_does():
@@ -80,6 +94,7 @@ def test_the_answers_support_what_the_text_says():
     assert right["as released"] == right["folded"] == right["dead channels silenced"]
     assert rows["folded"]["same"] == rows["dead channels silenced"]["same"] == 100
     assert rows["folded"]["off"] < 2e-6
+    assert 2e-7 < FOUND["detector"]["changes"]["silenced"]["off"] < 3e-7  # "three ten-millionths"
     assert right["one scale per layer"] < 5 < 75 < right["one scale per channel"]
     assert (
         right["one scale per layer"] < right["dead channels silenced, one scale per layer"] < right["as released"] / 2
