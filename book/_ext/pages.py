@@ -59,7 +59,8 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     made = {site / name for name in ("index.html", "404.html", "efficient-convolutions.pdf")}  # from other pages
     paths = [path for path in site.rglob("*.html") if not {"_static", "try"} & set(path.relative_to(site).parts)]
     paths = [path for path in paths if path not in made]
-    pages = {path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in sorted(paths)}
+    plain_code = assets.plain_code((site / "_static" / "pygments.css").read_text(encoding="utf-8"))
+    pages = {path: read(path, plain_code) for path in sorted(paths)}
     fresh = {path: page for path, page in pages.items() if not page.find("link", href=re.compile(BUNDLE))}
     if not fresh:
         return  # an incremental build that changed nothing
@@ -69,7 +70,6 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     cards = draw_cards(site, fresh)
     pictures = {path.name: assets.shrink(path) for path in (site / "_images").glob("*.png")}
     book = Path(app.srcdir) / "book"
-    plain_code = assets.plain_code((site / "_static" / "pygments.css").read_text(encoding="utf-8"))
     facts = tryit.prepare(book, Path(app.outdir).parent / "try", site / "try")
     for path, page in fresh.items():
         name = path.relative_to(site).with_suffix("").as_posix()
@@ -90,8 +90,8 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         keep_with_formulas(page)
         keep_units(page)
         shorten_contents(page)
-        spare_long_pages(page, plain_code)
-        path.write_text(plain_code.sub(r"\1", str(page)), encoding="utf-8")
+        spare_long_pages(page)
+        path.write_text(str(page), encoding="utf-8")
 
     if facts:  # the pages have told where each exercise stands
         (site / "try" / "exercises.json").write_text(json.dumps(facts), encoding="utf-8")
@@ -111,6 +111,11 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         {path.relative_to(site).as_posix(): page for path, page in pages.items()},
         app.config.html_baseurl,
     )
+
+
+def read(path: Path, plain_code: re.Pattern) -> BeautifulSoup:
+    """The page as the theme wrote it, without an element for every word of code: they are most of its elements."""
+    return BeautifulSoup(plain_code.sub(r"\1", path.read_text(encoding="utf-8")), "html.parser")
 
 
 def draw_cards(site: Path, pages: dict[Path, BeautifulSoup]) -> dict[Path, str]:
@@ -235,10 +240,10 @@ def shorten_contents(page: BeautifulSoup) -> None:
         inner.decompose()
 
 
-def spare_long_pages(page: BeautifulSoup, dropped: re.Pattern) -> None:
+def spare_long_pages(page: BeautifulSoup) -> None:
     """Mark the pages of which a browser had better lay out only what is in sight."""
     article = page.select_one("article")
-    if article and len(article.find_all(True)) - len(dropped.findall(str(article))) > LONG:
+    if article and len(article.find_all(True)) > LONG:
         article["class"].append("long")
 
 
