@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,10 +80,11 @@ def places(page: BeautifulSoup) -> Iterator[tuple[str, str, str, str]]:
     article = page.select_one("article")
     if article is None:
         return
+    blocks, most = _blocks(article), BRIEF if article.find(id="solutions") else MOST
     for section in article.select("section[id]"):
         heading = section.find(HEADINGS, recursive=False)
         if heading:
-            yield "", section["id"], _words(heading), _text(section)
+            yield "", section["id"], _words(heading), _text(blocks[id(section)], most)
     for entry in article.select("dl.glossary dt[id]"):
         yield "glossary", entry["id"], _words(entry), _words(entry.find_next_sibling("dd"))
     for thing in article.select("dt.sig[id]") if article else ():
@@ -90,18 +92,26 @@ def places(page: BeautifulSoup) -> Iterator[tuple[str, str, str, str]]:
         yield "API", thing["id"], thing["id"].removeprefix("mobilenet_edu."), _words(first)[:160] if first else ""
 
 
-def _text(section: Tag) -> str:
-    """The sentences of a section without those of the sections, glossaries and objects within it, a block a line."""
-    lines: dict[str, None] = {}
-    for block in section.find_all(BLOCKS):
-        within = block.find_parent("section") is not section or block.find_parent(("dl", *BLOCKS))
+def _blocks(article: Tag) -> dict[int, list[Tag]]:
+    """The blocks of each section that are in none of the sections, glossaries and objects within it, by its `id`."""
+    found = defaultdict(list)
+    for block in article.find_all(BLOCKS):
+        within = block.find_parent(("dl", *BLOCKS, *PRESSED)) or block.find_parent(class_=["try", "hide"])
         late = block.name == "tr" and len(block.find_previous_siblings("tr")) >= ROWS
-        if not (within or late) and not block.find_parent(PRESSED) and not block.find_parent(class_=["try", "hide"]):
-            parts = block.find_all(["li", "td", "th"]) or [block]
-            words = " · ".join(filter(None, map(_words, parts)))
-            if re.search(r"[^\W\d_]{2}", words):
-                lines[words] = None
-    return "\n".join(lines)[: BRIEF if section.find_parent("article").find(id="solutions") else MOST]
+        if not (within or late):
+            found[id(block.find_parent("section"))].append(block)
+    return found
+
+
+def _text(blocks: list[Tag], most: int) -> str:
+    """The sentences of these blocks, a block a line."""
+    lines: dict[str, None] = {}
+    for block in blocks:
+        parts = block.find_all(["li", "td", "th"]) or [block]
+        words = " · ".join(filter(None, map(_words, parts)))
+        if re.search(r"[^\W\d_]{2}", words):
+            lines[words] = None
+    return "\n".join(lines)[:most]
 
 
 def _words(element: Tag) -> str:
