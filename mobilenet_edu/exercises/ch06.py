@@ -323,8 +323,8 @@ every layer. Then try small images and thin networks: does the order stay the sa
     mistakes=(
         Mistake(
             "depthwise dominates",
-            "You put the depthwise layers first. The 3×3 filters are the network's idea, but each has 9 weights for a "
-            "pixel, where a pointwise output needs one for every input channel.",
+            "You put the depthwise layers first. The 3×3 filters are the network's idea, but one of their outputs "
+            "needs 9 MACs, and a pointwise output needs one for every input channel.",
             _depthwise_first,
             misconception="depthwise dominates the cost",
         ),
@@ -658,8 +658,8 @@ differs from the computed one after rounding to **as many decimal places as are 
         ),
         Mistake(
             "all of them",
-            "To you every name is a misprint. Take one and print what you compare: is your share in per cent, is it "
-            "one of the sum of all MACs, and has it as many digits?",
+            "In your answer every name is a misprint. Take one and print what you compare: is your share in per cent, "
+            "is it a share of all MACs together, and has it as many digits as the printed one?",
             lambda printed, macs: list(printed),
         ),
         Mistake(

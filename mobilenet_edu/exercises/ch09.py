@@ -100,7 +100,7 @@ and `warm_up=2`, and what the median is. Then check the function. Then break it:
         ),
         Mistake(
             "sorted too early",
-            "Your answer leaves out the fastest calls instead of the first ones. Cut first, and sort then.",
+            "Your answer leaves out the fastest calls instead of the first ones. First cut, then sort.",
             lambda seconds, warm_up: float(median(sorted(seconds)[warm_up:])),
         ),
         Mistake(
@@ -121,7 +121,7 @@ and `warm_up=2`, and what the median is. Then check the function. Then break it:
         ),
         Mistake(
             "sorted from the slowest",
-            "Your answer leaves out the slowest calls, whether they came first or not. Cut first, and sort then.",
+            "Your answer leaves out the slowest calls, whether they came first or not. First cut, then sort.",
             lambda seconds, warm_up: float(median(sorted(seconds, reverse=True)[warm_up:])),
         ),
         Mistake(
