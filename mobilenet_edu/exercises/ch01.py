@@ -822,9 +822,9 @@ edges of the map.""",
             lambda layers: _field(layers) + layers[0][0] - 1,
         ),
     ),
-    reasoning="""One output number of the last layer sees `kernel` numbers of that layer's input. Walk from the image
-forwards instead: `step` is the distance, in pixels of the image, between neighbours of the current map. A layer
-widens the field by `kernel - 1` such steps, and then its stride makes the steps longer for all that follow.""",
+    reasoning="""One could go back from the last layer, layer by layer. It is easier to walk from the image forwards:
+`step` is the distance, in pixels of the image, between neighbours of the current map. A layer widens the field by
+`kernel - 1` such steps, and then its stride makes the steps longer for all that follow.""",
 )
 def receptive_field(layers):
     """Input pixels per side that reach one output number."""
@@ -848,8 +848,8 @@ difference all the same?""",
 - Turning a kernel is a one-to-one change of its numbers: nothing is lost, and turning twice changes nothing. So the
   two libraries can compute the same set of functions.
 - For each network in the one library there is a network in the other with every kernel turned, which gives the same
-  output for every image, hence the same loss. If the random start treats all places of a kernel alike, gradient
-  descent takes the turned steps and ends at the turned kernels.
+  output for every image, hence the same loss. If the random start treats all places of a kernel alike, the
+  turned start is just as likely. From there gradient descent takes the turned steps and ends at the turned kernels.
 - You notice it when kernels move from one library to the other: you copy one from a book, load weights that were
   trained with the other library, or look at a learned kernel and ask what it detects. Symmetric kernels hide the
   difference.""",
@@ -859,7 +859,7 @@ difference all the same?""",
         goal=5,
         minutes=10,
         task="""A maker of doorbells has a trained network that recognises parcels well and runs four times too
-slowly. For each of the five ways, name what the maker would do and one thing that it needs: the
+slowly. For each of the five ways, say what the maker would do, and name one thing that this way needs: the
 training data, time to train, special hardware, a trained network. Which would you try first, and why?""",
         good_answer="""A good answer has one line for each way and names what it needs:
 

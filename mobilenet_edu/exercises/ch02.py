@@ -745,7 +745,7 @@ stays within the budget, or 0 if not even one pixel fits.""",
         ),
         Mistake(
             "a budget of FLOPs",
-            "You spent two of the budget on every MAC. The budget is in MACs, not in FLOPs.",
+            "You counted 2 for every MAC. The budget is in MACs, not in FLOPs.",
             lambda *case: _searched(*case, lambda side, *layer: 2 * _layer_macs(side, *layer)),
             misconception="1 MAC = 1 FLOP",
         ),
@@ -847,9 +847,9 @@ stays within the budget, or 0 if not even one pixel fits.""",
         ),
     ),
     reasoning="""The cost grows with the output's side in steps, so trying one side after the other finds the last one
-that is affordable. You can also solve for it: the affordable pixels are budget / (kernel² × channels), their square
-root rounded down is the output's side, and the size formula read backwards gives the largest input with that
-output.""",
+that is affordable. You can also solve for it: the affordable pixels are budget / (kernel² × input channels × output
+channels), their square root rounded down is the output's side, and the size formula read backwards gives the largest
+input with that output.""",
 )
 def largest_picture(in_channels, out_channels, kernel_size, stride, budget):
     """Side of the largest square picture within a budget of MACs."""
@@ -1036,7 +1036,7 @@ MACs. Where two layers tie, the earlier one counts.""",
     ),
     reasoning="""The weights decide how much there is to download; the MACs, weights times pixels, decide how long it
 takes at least. Late layers have many weights and few pixels, early layers the reverse, so the two lists seldom
-agree.""",
+have their largest number in the same place.""",
 )
 def heaviest_and_busiest(layers):
     """Positions of the layers with the most weights and most MACs."""
@@ -1054,15 +1054,15 @@ ESSAYS = (
         goal=2,
         minutes=10,
         task="""A layer maps $C$ channels to $C$ channels on a map of $I \\times I$ pixels, with a kernel of side $K$,
-stride 1 and padding that keeps the size. The next stage of the network halves the side of the map and doubles the
-channels. Derive what happens to the layer's MACs, to its weights, and to the number of values that it writes. Why do
-so many networks do it?""",
+stride 1 and padding that keeps the size. Later, the network halves the side of the map and doubles the channels.
+Derive what happens to the layer's MACs, to its weights, and to the number of values that it writes. Why do so many
+networks do it?""",
         good_answer="""The MACs are $K^2 C^2 I^2$. With $2C$ and $I/2$ they become $K^2 \\cdot 4C^2 \\cdot I^2/4$: the
 same. The weights $K^2 C^2$ become four times as many. The values written, $C I^2$, become half as many.
 
-A good answer then says why that is wanted: the work stays evenly spread over the stages, so none of them holds the
-others up; the maps need less memory as the network gets deeper; and there are more channels where fewer places are
-left to tell apart. It may also say what it costs: the weights gather in the last stages.""",
+A good answer then says why that is wanted: the work stays evenly spread, so no layer takes most of it; the maps need
+less memory as the network gets deeper; and there are more channels where fewer places are left to tell apart. It may
+also say what it costs: the weights gather in the last layers.""",
     ),
     Essay(
         title="Two numbers for one network",
@@ -1072,10 +1072,10 @@ left to tell apart. It may also say what it costs: the weights gather in the las
 says {_FIRST.macs / 1e6:.1f} million for the same layer. Name the likeliest reason, and two more conventions in which
 careful people differ. What would you write on your own data sheet, so that nobody has to guess?""",
         good_answer=f"""The one is twice the other, so the likeliest reason is that the paper counts
-multiply-accumulates ({_FIRST.macs:,} MACs) and the data sheet multiplications and additions apart ({_FIRST.flops:,}
-FLOPs). More conventions that differ: whether a bias counts one operation for each number of the output; whether batch
-norm, activations and pooling count; whether products with the padding's zeros count; one picture or a batch; the
-picture's size.
+multiply-accumulates ({_FIRST.macs:,} MACs) and the data sheet counts multiplications and additions separately
+({_FIRST.flops:,} FLOPs). More conventions that differ: whether a bias counts one operation for each number of the
+output; whether batch norm, activations and pooling count; whether products with the padding's zeros count; one picture
+or a batch; the picture's size.
 
 A good data sheet names the unit (MACs or FLOPs), what was counted and what was not, the picture's size, and that the
 number is for one picture. The best one names the tool as well, so that others can repeat the count.""",

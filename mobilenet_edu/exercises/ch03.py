@@ -244,8 +244,8 @@ def dense_kernel(filters, matrix):
         ),
     ),
     reasoning="""Convolution is linear, so mixing the filtered maps is the same as filtering with the mixed filters. For
-each pair of output and input, the kernel is the sum of that channel's filters, each times its weight. As a matrix of
-N rows this is a sum of d outer products: its rank is at most d.""",
+each pair of output and input, the kernel is the sum of that channel's filters, each times its weight. For one
+input channel, the N kernels written as rows are a sum of d outer products: the rank of this matrix is at most d.""",
 )
 def dense_kernel(filters, matrix):
     """Filters (M, d, K, K), matrix (N, M, d) -> kernel (N, M, K, K)."""
@@ -915,12 +915,14 @@ ESSAYS = (
         task="""Swap the two layers: first a pointwise layer from M to N channels, then a depthwise layer on these N,
 with nothing between. Derive the one dense kernel that it stands for. Which matrices have rank 1 now? Can this order
 give both slopes of one channel? And what can it not do that the usual order can?""",
-        good_answer=r"""- Writes the output as $y_n = f_n * \sum_m P_{nm} x_m$, so that $k_{nm} = P_{nm} f_n$.
-- Says that the filter now belongs to the *output*: for each $n$, the M kernels as rows make a matrix of rank 1.
-- Sees that both slopes are possible: $P$ copies the channel twice, and each copy has its own filter.
-- Names the price: one output cannot look at two input channels through different patterns, such as the slope in x of
+        good_answer=r"""A good answer
+
+- writes the output as $y_n = f_n * \sum_m P_{nm} x_m$, so that $k_{nm} = P_{nm} f_n$.
+- says that the filter now belongs to the *output*: for each $n$, the M kernels as rows make a matrix of rank 1.
+- sees that both slopes are possible: $P$ copies the channel twice, and each copy has its own filter.
+- names the price: one output cannot look at two input channels through different patterns, such as the slope in x of
   one channel plus the slope in y of another. The usual order can.
-- Notes, for full marks, that filtering now runs on N channels instead of M: the cost changes when they differ.""",
+- notes, for full marks, that filtering now runs on N channels instead of M: the cost changes when they differ.""",
     ),
     Essay(
         title="How a network copes",
@@ -934,6 +936,6 @@ cost? And why does training not simply find a way around the rank in a single la
 - The cost is one more channel between the layers: a row of weights in the first pointwise step, a filter, and a column
   in the second pointwise step. Compare with a depth multiplier of 2, which doubles the second layer's cost.
 - The rank is a property of the form, whatever the weights are: no training can leave the set of kernels that the layer
-  can express. It can only find the nearest one for the task.""",
+  can express. It can only look for the best one within that set.""",
     ),
 )

@@ -170,7 +170,7 @@ def _border(factor: int, taps: int) -> Fraction:
 number. The layer's kernel has `taps` taps (9 for a 3×3 one). Fill the two gaps: the function returns the smallest
 number of output channels for which the promise holds, or `None` if no number of channels is enough.""",
     hints=(
-        "Solve the inequality as the text did for 8 and 9 taps. When is it impossible?",
+        "Solve the inequality as the text did for a factor of 8 and 9 taps. When is it impossible?",
         r"$N t / (N + t) \ge f \Leftrightarrow N (t - f) \ge f t$, with $t$ taps and factor $f$.",
         "Nothing reaches its ceiling: begin with `if factor >= taps:`. Rounding up is `-(-a // b)`.",
     ),
@@ -194,7 +194,7 @@ def channels_needed(factor, taps):
     mistakes=(
         Mistake(
             "9 taps whatever the kernel",
-            "You solved it for 9 taps. With another kernel the ceiling and the border are others.",
+            "You solved it for 9 taps. Another kernel has another ceiling, and needs another number of channels.",
             lambda factor, taps: _least_by_search(factor, 9),
             misconception="8–9× is universal",
         ),
@@ -207,13 +207,12 @@ def channels_needed(factor, taps):
         ),
         Mistake(
             "rounded down",
-            "You rounded down. One channel fewer than the border needs is too few: round up.",
+            "You rounded down. With one channel fewer the promise does not hold: round up.",
             lambda factor, taps: None if factor >= taps else floor(_border(factor, taps)),
         ),
         Mistake(
             "one too many",
-            "Your number is one too large where the border is a whole number: there the border itself keeps the "
-            "promise.",
+            "Your number is one too large where the division comes out even: there the quotient itself is enough.",
             lambda factor, taps: None if factor >= taps else floor(_border(factor, taps)) + 1,
         ),
         Mistake(
@@ -259,9 +258,9 @@ def channels_needed(factor, taps):
             lambda factor, taps: _least_by_search(factor, taps) or 0,
         ),
     ),
-    reasoning="""Multiply the inequality by the positive sum of N and the taps, and collect N on one side. If the factor
-is below the taps, divide and round up. If not, the left side is zero or negative and the right side positive: no
-number of channels helps.""",
+    reasoning="""Start from N t / (N + t) ≥ f, with t taps and the factor f. Multiply by N + t, which is positive, and
+collect N: N (t − f) ≥ f t. If f is below t, divide and round up. If not, the left side is zero or negative and the
+right side positive: no number of channels helps.""",
 )
 def channels_needed(factor, taps):
     """Smallest N with a saving factor of at least `factor`, or None."""
@@ -321,8 +320,8 @@ for a number of output channels and a kernel with `taps` taps. Where not even on
         ),
         Mistake(
             "a tie counts",
-            "You let a tie count. With a saving factor that is a whole number, so many filters cost just as much, not "
-            "less.",
+            "You let a tie count. With a saving factor that is a whole number, that many filters cost just as much, "
+            "not less.",
             lambda N, taps: N * taps // (N + taps),
         ),
         Mistake(
@@ -342,7 +341,7 @@ for a number of output channels and a kernel with `taps` taps. Where not even on
         ),
         Mistake(
             "a float at the border",
-            "Your comparison rounds: where so many filters cost exactly as much, a float may come out a little "
+            "Your comparison rounds: where that many filters cost exactly as much, a float may come out a little "
             "below, and your number is one too large. Compare whole numbers.",
             lambda N, taps: next(d for d in count() if (d + 1) * (1 / N + 1 / taps) >= 1),
         ),
@@ -462,9 +461,9 @@ def _without_the_whole_afterwards(layers) -> Fraction:
     level=4,
     minutes=15,
     task="""A client has read "8 to 9 times cheaper" and sends a network of standard layers: a list of `(in_channels,
-out_channels, kernel_size, input_size, stride)`, odd square kernels with padding `kernel_size // 2`, square maps. Split
-a layer only if that saves MACs. How many times fewer MACs does the whole network then need? Return a `Fraction`:
-before over after.""",
+out_channels, kernel_size, input_size, stride)`, odd square kernels with padding `kernel_size // 2`, square maps. In
+a pair the depthwise step has the stride. Split a layer only if that saves MACs. How many times fewer MACs does the
+whole network then need? Return a `Fraction`: before over after.""",
     hints=(
         "A network's saving is not the average of its layers' savings: an expensive layer weighs more. Which sums do "
         "you need?",
@@ -648,21 +647,23 @@ ESSAYS = (
         minutes=10,
         task="""Videos are filtered with kernels of $D_K \\times D_K \\times D_K$. Derive what a depthwise separable
 layer saves there, as a fraction of the standard layer. What is the ceiling at $D_K = 3$? Do the same for sound, with
-kernels of $D_K$ samples, and say when splitting pays least. Which step of your derivation never used the number of
-dimensions?""",
+kernels of $D_K$ samples, and say for which of sound, pictures and videos splitting saves least. Where in your
+derivation does the number of dimensions matter?""",
         good_answer=r"""- With $P$ output positions: the standard cost is $D_K^3 \cdot M \cdot N \cdot P$, the pair's
   $D_K^3 \cdot M \cdot P + M \cdot N \cdot P$.
-- Divides term by term: $1/N + 1/D_K^3$. The ceiling is the number of taps, 27 at $D_K = 3$.
-- For sound: $1/N + 1/D_K$, so at most 3 times with 3 samples. The fewer taps a kernel has, the less there is to save.
-- Sees that only the number of taps entered. Any number of dimensions, and any shape of kernel, gives $1/N + 1/t$.""",
+- Divide term by term: $1/N + 1/D_K^3$. The ceiling is the number of taps, 27 at $D_K = 3$.
+- For sound: $1/N + 1/D_K$, so always less than 3 times with 3 samples. Sound saves least: the fewer taps a kernel
+  has, the less there is to save.
+- The number of dimensions matters nowhere: only the number of taps entered. Any number of dimensions, and
+  any shape of kernel, gives $1/N + 1/t$.""",
     ),
     Essay(
         title="Mend a sentence",
         goal=3,
         minutes=10,
         task="""A colleague writes in a report: "Because depthwise separable convolutions are 8 to 9 times faster, our
-new network needs an eighth of the memory." Find every assumption of the sentence that need not be true, and write one
-that is true and still useful.""",
+new network needs an eighth of the memory." Find every assumption of the sentence that need not be true. Then write a
+sentence that is true and still useful.""",
         good_answer=r"""- The factor counts MACs, not time; time has to be measured.
 - 8 to 9 holds for 3×3 kernels and at least 72 output channels; other kernels and narrow layers have other factors.
 - A network saves less than its split layers, because some of its layers are not split: 8.56 times for MobileNet V1.

@@ -168,8 +168,9 @@ norm follows. Its running mean starts at 0, and with each batch it moves towards
     mistakes=(
         Mistake(
             "it always matters",
-            "By your answer the whole bias stays visible, as if the running mean never left 0. It does so before the "
-            "first batch; then the running mean takes a share of it at every batch, until nothing is left.",
+            "By your answer the whole bias stays visible, as if the running mean never left 0. That is so only before "
+            "the first batch. Each batch moves the running mean by `momentum` of the distance towards the bias, so "
+            "less and less is missing.",
             lambda bias, batches, momentum: bias,
             misconception="the bias before batch norm matters",
         ),
@@ -331,8 +332,9 @@ so is right.""",
         ),
     ),
     reasoning="""The patch a = w has the sum Σwᵢ², which is positive, and b = −w with minus that, which ReLU cuts
-to zero. So f(a) + f(b) = Σwᵢ², while a + b is all zeros and f(a + b) = 0. A test for linearity that only scales, or
-that only tries patches of one sign, does not find ReLU. That is why the chapter tests sums of random images.""",
+to zero. So f(a) + f(b) = Σwᵢ², while a + b is all zeros and f(a + b) = 0. A test for linearity that only scales
+by positive numbers, or that only tries patches whose sums have one sign, does not find ReLU. That is why the chapter
+tests sums of random images.""",
 )
 def counterexample(weights):
     """Two patches for which a filter with ReLU does not add up."""
@@ -462,8 +464,8 @@ compared.""",
         ),
         Mistake(
             "the stride on the pointwise layer",
-            "Your stride is on the pointwise convolution. The output is the same, to the last digit, but the depthwise "
-            "layer filters the whole map, and most of what it computes is thrown away.",
+            "Your stride is on the pointwise convolution. In evaluation mode the output is the same, but the "
+            "depthwise layer filters the whole map, and most of what it computes is thrown away.",
             lambda *case: _block(*case, late_stride=True),
         ),
         Mistake(
@@ -544,8 +546,8 @@ compared.""",
         ),
     ),
     reasoning="""Six parts in a row. Only the depthwise convolution knows about kernel, stride and padding; the
-pointwise one and both batch norms see channels only. Half the kernel on each side, rounded down, keeps the size of
-the map for every odd kernel.""",
+pointwise one and both batch norms see channels only. With stride 1, padding of half the kernel on each side,
+rounded down, keeps the size of the map for every odd kernel.""",
 )
 def separable_block(in_channels, out_channels, stride, kernel_size):
     """Depthwise and pointwise, each with batch norm and ReLU."""
@@ -678,10 +680,11 @@ def _idle(model, image):
     level=4,
     minutes=20,
     task="""A client's network has more parameters than your calculation. The client trains a trained network further
-and has frozen some layers (`requires_grad=False`) which get no gradient although every image passes through them. So
-look at what *runs*: return the names of the modules that hold parameters of their own and that a forward pass with
-`image` never calls, as a list in the order of `named_modules()`. Afterwards the network must be in the same mode, with
-the same buffers, and without anything that you attached to it.""",
+and has frozen some layers (`requires_grad=False`). These get no gradient either, although every image passes through
+them. So look at what *runs*: return the names of the modules that hold parameters of their own and that a forward
+pass with `image` never calls, as a list in the order of `named_modules()`. (PyTorch's `register_forward_hook` tells
+you when a module runs; see hint 1.) Afterwards the network must be in the same mode, with the same buffers, and
+without anything that you attached to it.""",
     hints=(
         "PyTorch can call a function of yours each time a module runs: `handle = module.register_forward_hook(note)`. "
         "Afterwards `handle.remove()` takes it off again.",
@@ -857,8 +860,8 @@ ESSAYS = (
         title="No gradient for the bias",
         goal=2,
         minutes=15,
-        task="""Show with pencil and paper that in training mode the loss has the gradient zero with respect to a bias
-before batch norm. Then say what is different in evaluation mode.""",
+        task="""Show with pencil and paper that, in training mode, the gradient of the loss with respect to a bias
+before batch norm is zero. Then say what is different in evaluation mode.""",
         good_answer="""Write $z_i = x_i + b$ for the numbers of one channel. Their mean is $\\bar{x} + b$, so $z_i -
 \\bar{z} = x_i - \\bar{x}$: the bias is gone before the division. The variance is made of these differences, so it
 does not contain $b$ either. The output, and every loss made from it, is a function without $b$, and its derivative
