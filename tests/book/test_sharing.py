@@ -1,6 +1,7 @@
 """What a page says of itself to those who share, find or miss it."""
 
 import re
+from functools import cache
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
@@ -18,7 +19,8 @@ published = pytest.mark.skipif(not SITE_URL, reason="_config.yml says no address
 
 @pytest.fixture(scope="module")
 def page(site):
-    return lambda name: BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+    """Reads a page, once: no test changes what it is given."""
+    return cache(lambda name: BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser"))
 
 
 def said(page, key):
