@@ -17,6 +17,22 @@ SEARCHED = ("mobilenet_v1", "conv_mobilenet", "conv2d_cost")  # by answers that 
 def worked_out_once():
     """Cases are the same in every run, and so is what the reference makes of them; no Architecture can change."""
     known, work_out = {}, Exercise._trials
+    shown, observe = {}, Exercise._observed
+
+    def observed(exercise, function, trial):
+        """What a mistake of the catalogue makes of a case, which every other answer is compared with."""
+        if function not in [mistake.wrong for mistake in exercise.mistakes]:
+            return observe(exercise, function, trial)
+        key = exercise.name, function, id(trial.case)  # the cases live as long as `known`
+        if key not in shown:
+            try:
+                shown[key] = observe(exercise, function, trial), None
+            except Exception as error:
+                shown[key] = None, error
+        result, error = shown[key]
+        if error is not None:
+            raise error
+        return result
 
     def trials(exercise):
         if exercise.name not in known:
@@ -25,6 +41,7 @@ def worked_out_once():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Exercise, "_trials", trials)
+        patch.setattr(Exercise, "_observed", observed)
         for name in SEARCHED:
             once, slow = remembered(getattr(architecture, name)), getattr(architecture, name)
             for module in [each for key, each in sys.modules.items() if key.startswith("mobilenet_edu.")]:
