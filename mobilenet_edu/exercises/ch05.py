@@ -40,7 +40,7 @@ arguments.""",
     hints=(
         "Go through the six parts of the block one by one. Which of them have parameters at all?",
         "9 weights per channel, 2 numbers per channel for each batch norm, one number for each pair of channels.",
-        "Print the four terms one by one: `print(9 * 512, 512 * 512, 2 * 512 + 2 * 512)`.",
+        "Print the terms one by one: `print(9 * 512, 512 * 512, 2 * 512 + 2 * 512)`.",
     ),
     cases=((512, 512, False), (512, 512, True), (32, 64, False), (1, 1, True)),
     random_case=_random_channels,

@@ -162,7 +162,7 @@ block, for a square image. Every layer with a stride is 3×3 with padding 1. The
     hints=(
         "What does a 3×3 layer with stride 2 and padding 1 make of 7, and of 8? Which way is rounded?",
         "⌊(side + 2 · 1 − 3) / stride⌋ + 1, where ⌊ ⌋ rounds down.",
-        "2 · 1 − 3 is −1, so what stands before `// stride` begins with `side`.",
+        "2 · 1 − 3 is −1, so what stands before `// stride` begins with `(side`.",
     ),
     cases=(([(8, 1)], 8), ([(8, 2)], 7), ([(8, 1), (8, 2)], 20), (list(TABLE_1), 224), (list(TABLE_1), 225)),
     random_case=_random_trace,
@@ -942,9 +942,10 @@ every layer.)""",
             ),
         ),
     ),
-    reasoning=f"""One layer decides, and it is always in the first block, where the map is large. With half a MiB the
-answer is {_by_hand(512 * 1024, 1.0)} pixels at full width; half the width allows {_by_hand(512 * 1024, 0.5)}. The
-dense twin would need exactly as much: its first block reads and writes the same maps.""",
+    reasoning=f"""One layer decides: in the first block, where the map is large, or in a very thin network the stem.
+With half a MiB the answer is {_by_hand(512 * 1024, 1.0)} pixels at full width; half the width allows
+{_by_hand(512 * 1024, 0.5)}. The dense twin would need exactly as much: its first block reads and writes the same
+maps.""",
 )
 def largest_side(memory, width_multiplier):
     """The largest multiple of 32, up to 224, whose maps fit."""

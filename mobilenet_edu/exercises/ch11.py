@@ -937,9 +937,10 @@ def _without_momentum(body: nn.Module, head: nn.Module) -> nn.Module:
     level=4,
     minutes=15,
     task="""A client's training loop cannot be changed. It calls `network.train()`, runs a batch and goes backward.
-`body` is trained and in evaluation mode; `head` is new. Both contain batch norm, and `body` dropout as well. Return an
-`nn.Module` that computes `head(body(images))`, whose head trains as always, and whose body gets no gradients and
-computes in training what it computes in evaluation, its statistics untouched.""",
+`body` is trained and in evaluation mode; `head` is new. Both contain batch norm, and `body` dropout as well (in
+training mode it sets random numbers to zero). Return an `nn.Module` that computes `head(body(images))`, whose head
+trains as always, and whose body gets no gradients and computes in training what it computes in evaluation, its
+statistics untouched.""",
     hints=(
         "What do gradients change, and what does `train()` change? You must stop both.",
         "`train(mode)` of a module calls `train(mode)` of its parts. Your own class can do that, and then put the body "
