@@ -68,6 +68,13 @@ def test_integers_are_smaller_and_faster_than_any_float32(google):
         assert 0.32 < 1 - google[f"{name} int8"]["same"] / google[f"{name} int8"]["of"] < 0.41  # a third to two fifths
 
 
+def test_integers_make_the_tiny_reader_nearly_twice_as_slow_in_two_runtimes(stored):
+    ways = stored["digit reader"]["ways"]
+    times = {name: ways[f"{name} int8"]["ratio"] / ways[name]["ratio"] for name in INTEGERS}
+    assert {name for name, time in times.items() if 1.7 < time < 2} == {"onnxruntime", "LiteRT"}
+    assert max(times["OpenVINO"], times["ExecuTorch"]) < 1.1
+
+
 def test_what_one_switch_costs_is_as_the_text_says(google):
     time = {name: way["ratio"] for name, way in google.items()}
     basic, joined = time["onnxruntime, nothing joined"], time["onnxruntime, own layout off"]
