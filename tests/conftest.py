@@ -10,19 +10,14 @@ torch.set_num_threads(1)
 
 # A worker of `make test` gets a file at a time. Those that take longest begin, so that all end together.
 LONGEST = (
-    *("test_browser.py", "test_durable.py", "test_tryit.py", "test_pages.py", "test_exercises.py"),
-    *("test_exercise_engine.py", "test_hostile.py", "test_knowledge.py", "test_training.py", "test_fair.py"),
-    *("test_successors.py", "test_deploy.py", "test_commands.py", "test_problems.py", "test_figures_08.py"),
-    *("10_making_it_faster.ipynb", "08_training.ipynb", "test_convolution.py", "test_guesses.py", "test_weights.py"),
-    "test_running_again.py",
-    *(
-        "test_counting.py",
-        "test_class.py",
-        "test_fresh.py",
-        "11_someone_elses_weights.ipynb",
-        "test_exercise_mutants.py",
-    ),
-    *("13_onto_a_device.ipynb", "test_cost.py"),
+    *("test_browser.py", "test_exercises.py", "test_knowledge.py", "test_tryit.py", "test_hostile.py"),
+    *("test_training.py", "test_durable.py", "test_deploy.py", "test_runtimes.py", "test_fair.py"),
+    *("test_exercise_mending.py", "test_looks.py", "test_exercise_engine.py", "08_training.ipynb"),
+    *("test_successors.py", "test_running_again.py", "test_fresh.py", "test_commands.py", "test_figures_08.py"),
+    *("test_explain.py", "test_exercise_mutants.py", "test_search.py", "test_figures_13.py", "test_problems.py"),
+    *("test_convolution.py", "test_guesses.py", "test_sharing.py", "test_own.py", "10_making_it_faster.ipynb"),
+    *("test_splitting.py", "test_solution_numbers.py", "test_figures_07.py", "13_onto_a_device.ipynb"),
+    *("test_command.py", "test_weights.py", "test_counting.py", "11_someone_elses_weights.ipynb", "test_cost.py"),
 )
 
 
