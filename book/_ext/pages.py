@@ -21,7 +21,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 BUNDLE = "book.bundle"
-NUMBER = re.compile(r"[-+−]?\d[\d.,]*(e[-+]\d+)?( ± [\d.,]+)?([ \u00a0]?%)?")  # a whole cell: 3.9e-35, 98.0 ± 0.6
+# A whole cell: 3.9e-35, 98.0 ± 0.6, 75 of 114, 0.37 to 0.44, 4.2 million
+NUMBER = re.compile(r"[-+−]?\d[\d.,]*(e[-+]\d+)?( (±|of|to) [\d.,]+)?([ \u00a0]?%| million)?")
 BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|[kMG]B|[mµ]s)(?!\w))")
 THEME_SCRIPT = """
 (() => {

@@ -45,14 +45,23 @@ for (const code of document.querySelectorAll("div.highlight pre")) {
   code.after(button);
 }
 
-// On paper everything is open.
-let closed = [];
+// On paper everything is open, and the cell for a guess, which the page keeps for who has no JavaScript, takes its
+// form's place.
+let closed = [], cells = [];
 addEventListener("beforeprint", () => {
+  for (const cell of cells) cell.remove();
   closed = [...document.querySelectorAll("details:not([open])")];
   for (const details of closed) details.open = true;
+  cells = [...document.querySelectorAll("form.guess + noscript")].map((instead) => {
+    const cell = document.createElement("div");
+    cell.innerHTML = instead.textContent;
+    instead.after(cell);
+    return cell;
+  });
 });
 addEventListener("afterprint", () => {
   for (const details of closed) details.open = false;
+  for (const cell of cells) cell.remove();
 });
 
 // What the reader has done stays on the reader's machine: one record a kind, such as the guesses.

@@ -113,6 +113,24 @@ LEFT_AT_THE_FOOT = """() => [...document.querySelectorAll("article :is(h1, h2, h
 EMPTY_FRAMES = """() => [...document.querySelectorAll("article :is(div.cell_input, div.highlight, details.withheld)")]
     .filter((element) => ["Left", "Top"].some((side) => parseFloat(getComputedStyle(element)[`border${side}Width`])))
     .map((element) => element.outerHTML.slice(0, 120))"""
+# Headings, labels and introductions that a page break could leave behind, and signatures that it could cut: Chromium
+# knows no "break-after" in a grid.
+SEPARABLE = """() => ["p:has(+ :is(ul, ol))", ".try + p:has(+ section)", "dl.field-list > dt", "dt.sig"]
+    .flatMap((kind) => [...document.querySelectorAll(`article ${kind}`)])
+    .filter((element) => element.offsetHeight && !element.closest("svg, form, .hide"))
+    .filter((element) => {
+        const {breakAfter, breakInside} = getComputedStyle(element);
+        const together = breakAfter === "avoid" && !getComputedStyle(element.parentElement).display.includes("grid");
+        return !together || (element.tagName === "DT" && breakInside !== "avoid");
+    })
+    .map((element) => element.outerHTML.slice(0, 120))"""
+# Numbers in tables that stand on another line than what they belong to.
+BROKEN_NUMBERS = """() => [...document.querySelectorAll("article td")].filter((cell) => {
+    if (!cell.offsetHeight || !/^[\\d.,]+ (of|to|million)\\b[ \\d.,]*$/.test(cell.textContent)) return false;
+    const text = document.createRange();
+    text.selectNodeContents(cell);
+    return text.getBoundingClientRect().height > 1.8 * parseFloat(getComputedStyle(cell).fontSize);
+}).map((cell) => cell.textContent)"""
 RAW = re.compile(r"\$|\\[a-z]+\b|^:::|\{[a-z-]+\}`|\]\(\S+\)|\*\*\w[^*\n]*\*\*", re.MULTILINE)
 
 
@@ -134,6 +152,8 @@ class Visit:
     in_one_piece: list[tuple[int, str]] = field(default_factory=list)
     at_the_foot: list[str] = field(default_factory=list)
     empty_frames: list[str] = field(default_factory=list)
+    separable: list[str] = field(default_factory=list)
+    broken_numbers: list[str] = field(default_factory=list)
 
     def listen(self, page) -> None:
         """Keep what the page asks for and complains about."""
@@ -201,6 +221,8 @@ def read_and_print(page, seen: Visit) -> None:
     seen.in_one_piece = page.evaluate(IN_ONE_PIECE)
     seen.at_the_foot = page.evaluate(LEFT_AT_THE_FOOT)
     seen.empty_frames = page.evaluate(EMPTY_FRAMES)
+    seen.separable = page.evaluate(SEPARABLE)
+    seen.broken_numbers = page.evaluate(BROKEN_NUMBERS)
 
 
 def _transferred(path: Path) -> int:
@@ -263,6 +285,12 @@ class TestOnPaper:
 
     def test_nothing_that_begins_something_stands_at_the_foot(self, visit, name):
         assert visit(name).at_the_foot == []
+
+    def test_what_introduces_stays_with_what_follows(self, visit, name):
+        assert visit(name).separable == []
+
+    def test_a_number_in_a_table_is_in_one_piece(self, visit, name):
+        assert visit(name).broken_numbers == []
 
     def test_no_frame_is_left_empty(self, visit, name):
         assert visit(name).empty_frames == []

@@ -249,3 +249,14 @@ class TestAReader:
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         assert page.locator("[data-guess]").first.is_visible()
         assert not page.locator("form.guess").first.is_visible()
+
+    def test_prints_the_cell_that_the_form_stands_for(self, page):
+        cells = page.locator("form.guess ~ div pre:text-matches('= [.]{3}')")
+        assert cells.count() == 0
+        page.emulate_media(media="print")
+        for _ in range(2):
+            page.evaluate("dispatchEvent(new Event('beforeprint'))")
+            assert cells.count() == page.locator("form.guess").count() > 0
+            assert all(cell.is_visible() for cell in cells.all())
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert cells.count() == 0
