@@ -41,5 +41,12 @@ def test_each_counters_bars_are_as_long_as_what_it_printed_beyond_the_macs(lengt
 def test_the_longest_bars_are_those_in_training_mode_and_each_ends_in_its_length(drawn, lengths):
     assert max(lengths, key=lengths.get) in ("fvcore in training mode", "flopper in training mode")
     written = [text.get_text().strip() for text in drawn["axis"].texts]
-    numbers = [text for text in written if text.replace(".", "").isdigit()]
+    numbers = [text.split(" ")[0] for text in written if text[:1].isdigit() and "." in text]
     assert numbers == [f"{length:.2f}" for length in lengths.values()]
+
+
+def test_every_part_that_can_be_seen_is_named(drawn):
+    """Blue and orange are one grey where a printer has no colours."""
+    said = " ".join(text.get_text() for text in drawn["axis"].texts)
+    seen = sum(bar.get_width() > 1 for bar in drawn["axis"].patches)
+    assert said.count("batch norm") + said.count("ReLU") == seen >= 20
