@@ -4,6 +4,7 @@ from itertools import pairwise
 import pytest
 import torch
 import torch.nn.functional as F
+from drawn import contrast
 
 from mobilenet_edu import cost, drawings, plots
 
@@ -65,16 +66,6 @@ def test_the_still_picture_shows_every_number_and_says_the_end():
     html = drawings.Splitting()._repr_html_()
     assert html.count(LAST.says) >= 2  # below the drawing, and in its alternative text
     assert "later" not in drawings.Splitting().svg()
-
-
-def contrast(one, other):
-    def light(colour):
-        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-    high, low = sorted((light(one), light(other)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
 
 
 @pytest.mark.parametrize("paper", ["#ffffff", "#121212"])

@@ -22,8 +22,11 @@ from sphinx.environment import BuildEnvironment
 
 BUNDLE = "book.bundle"
 # A whole cell: 3.9e-35, 98.0 ± 0.6, 75 of 114, 0.37 to 0.44, 4.2 million
-NUMBER = re.compile(r"[-+−]?\d[\d.,]*(e[-+]\d+)?( (±|of|to) [\d.,]+)?([ \u00a0]?%| million)?")
-BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|[kMG]B|[mµ]s)(?!\w))")
+NUMBER = re.compile(r"[-+−]?\d[\d.,]*(e[-+]\d+)?( (±|of|to) [\d.,]+)?([ \u00a0]?%|[ \u00a0]million)?")
+# The spaces in "5 %", "4.2 million" and "α = 0.25".
+BEFORE_UNIT = re.compile(
+    r"(?<=\d) (?=(?:%|[kMG]B|[mµ]s|[mb]illion)(?!\w))|(?<=\b[αρ]) (?=[=<≤] \d)|(?<=\b[αρ] [=<≤]) (?=\d)"
+)
 THEME_SCRIPT = """
 (() => {
   const root = document.documentElement, stored = localStorage.getItem("mode") || "auto";
@@ -309,7 +312,7 @@ def keep_with_formulas(page: BeautifulSoup) -> None:
 
 
 def keep_units(page: BeautifulSoup) -> None:
-    """A number and its unit stand on one line."""
+    """A number and its unit stand on one line, and so does the value of a multiplier."""
     for text in page.find_all(string=BEFORE_UNIT):
         if text.find_parent("article") and not text.find_parent(["pre", "code", "script", "style", "math"]):
             text.replace_with(BEFORE_UNIT.sub("\u00a0", text))

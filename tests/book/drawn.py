@@ -66,3 +66,15 @@ def figures(chapter: str, without: tuple[str, ...] = ()) -> dict[str, dict[str, 
     plt.close("all")
     assert sorted(left_out) == sorted(without), "each of these names is defined by one cell"
     return seen | {"end": variables}
+
+
+def contrast(one, other):
+    """How far apart two colours such as #767676 are, from 1 to 21, as WCAG counts it."""
+
+    def light(colour):
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    high, low = sorted((light(one), light(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pages
 import pytest
-from drawn import PHONE, small_words
+from bs4 import BeautifulSoup
+from drawn import PHONE, contrast, small_words
 from PIL import Image
 from test_pages import NOTEBOOKS, drawings
 
@@ -87,6 +89,76 @@ def test_a_table_that_nearly_fits_closes_its_columns(browser, server):
         ]
         assert cut
         assert not any(cut)
+
+
+@pytest.mark.parametrize("kept", ["5 %", "17 MB", "4.2 million", "α = 0.25", "ρ < 1"])
+def test_a_number_stands_with_what_belongs_to_it(kept):
+    page = BeautifulSoup(f"<article>With {kept}, or <code>{kept}</code>, millions of 3 pixels</article>", "html.parser")
+    pages.keep_units(page)
+    bound = kept.replace(" ", "\u00a0")
+    assert page.article.text == f"With {bound}, or {kept}, millions of 3 pixels"
+
+
+@pytest.mark.browser
+def test_code_of_which_only_the_padding_is_too_wide_does_not_scroll(browser, server):
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"{server}/book/08_training.html")
+        page.wait_for_selector("pre[data-scrolls]")
+        hidden = """(pre) => {
+            const range = document.createRange();
+            range.selectNodeContents(pre);
+            return range.getBoundingClientRect().right - pre.getBoundingClientRect().right;
+        }"""
+        assert all(pre.evaluate(hidden) > 0 for pre in page.locator("article pre[data-scrolls]:visible").all())
+
+
+@pytest.mark.browser
+def test_what_scrolls_is_seen_in_forced_colours(browser, server):
+    with browser.new_context(viewport={"width": 1280, "height": 800}, forced_colors="active") as context:
+        page = context.new_page()
+        page.goto(f"{server}/book/08_training.html")
+        pre = page.locator("article pre[data-scrolls]:visible").first
+        paper, edge, ground = pre.evaluate(
+            """(pre) => {
+                const {backgroundColor, backgroundImage, borderRightStyle} = getComputedStyle(pre);
+                return [backgroundColor, borderRightStyle, backgroundImage.split("linear-gradient")[1]];
+            }"""
+        )
+        assert edge == "dashed"
+        assert paper in ground  # what covers the shadow at the end is the paper that the colours ask for
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_letters_of_a_figure_have_contrast_and_its_light_greys_stay_apart(browser, server, scheme):
+    greys = [plots.INK, "#ffffff", "#f4f4f4"]
+    squares = "".join(f"<rect x='{20 * at}' width='20' height='20' fill='{grey}'/>" for at, grey in enumerate(greys))
+    picture = f"<svg xmlns='http://www.w3.org/2000/svg' width='80' height='20'>{squares}</svg>"
+    with browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=scheme) as context:
+        page = context.new_page()
+        page.goto(f"{server}/book/04_what_the_split_saves.html")
+        page.wait_for_function("!document.querySelector('.waits')")
+        page.evaluate(
+            """async (source) => {
+                const place = document.createElement("div");
+                place.className = "bd-content";
+                place.style = "position: fixed; inset: 0; z-index: 9999; background: var(--pst-color-background)";
+                place.innerHTML = "<div class='bd-article'><div class='cell_output'><img></div></div>";
+                const image = place.querySelector("img");
+                image.style = "position: fixed; top: 0; left: 0; margin: 0; padding: 0; border-radius: 0";
+                image.src = "data:image/svg+xml," + encodeURIComponent(source);
+                document.body.append(place);
+                await image.decode();
+            }""",
+            picture,
+        )
+        clip = {"x": 0, "y": 0, "width": 80, "height": 20}
+        seen = np.array(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB"))
+        ink, white, light, paper = ("#" + bytes(seen[10, at]).hex() for at in (10, 30, 50, 70))
+        assert contrast(ink, paper) >= 4.5
+        assert contrast(white, light) >= 1.05
+        assert contrast(white, "#ffffff") < 1.02
 
 
 EXPLORERS = [
