@@ -58,7 +58,7 @@ LAB = (
     (15, "All together: which mistakes did the checker name, and how did you find them?"),
     (
         35,
-        "A block with too many parameters; then the modules of a client's network that never run "
+        "Another way to write the block; then the modules of a client's network that never run "
         f"({exercise(5, 'idle_layers')})",
     ),
     (10, "Each pair writes one sentence about what it would check in somebody else's network"),
