@@ -209,8 +209,8 @@ def prepare(picture: torch.Tensor, resolution: int = 224) -> torch.Tensor:
 def pictures(folder: str | Path, resolution: int = 224) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
     """Every picture below ``folder``, where each class has a folder of its own: images, labels and class names.
 
-    Images are `prepare`d, (N, 3, ``resolution``, ``resolution``), and all held in memory; labels (N,) count the class
-    names, which are sorted. Files and folders whose names begin with a dot are passed over.
+    Images are as `prepare` makes them, (N, 3, ``resolution``, ``resolution``), and all held in memory; labels (N,)
+    count the class names, which are sorted. Files and folders whose names begin with a dot are passed over.
 
     Raises:
         ValueError: ``folder`` has no folders in it, one of them has no picture, or a file is no picture.

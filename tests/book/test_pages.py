@@ -257,6 +257,9 @@ class TestEveryPage:
         for text in page.find_all(string=re.compile(r"\d (%|MB|ms)(?!\w)")):
             assert text.find_parent(["pre", "code", "script", "style", "title", "svg"]), text
 
+    def test_sets_every_name_of_code_as_code(self, page):
+        assert page.find_all("cite") == []  # what a docstring puts in single backticks
+
     def test_uses_only_characters_that_the_maths_font_has(self, page):
         for math in page.select("math"):
             for element in math.select("mi, mo, mn"):
