@@ -38,6 +38,15 @@ def test_a_filter_sees_exactly_the_channels_that_its_output_depends_on(chapter):
     assert list(sights) == [1, 2, 4]
 
 
+def test_what_a_filter_does_not_see_is_left_as_the_paper_is_light_or_dark(chapter):
+    seen = chapter["fig-who-sees-whom"]
+    for ax, sight in zip(seen["axes"], seen["sights"].values(), strict=True):
+        (image,) = ax.images
+        drawn = image.to_rgba(image.get_array())[sight.bool().numpy()]
+        assert np.array_equal(image.get_alpha(), sight)
+        assert 3 < 1.05 / (0.05 + ((drawn[:, :3] + 0.055) / 1.055) ** 2.4).max() < 7  # contrast with white; 21 is black
+
+
 def test_the_two_steps_by_hand_are_those_of_the_drawing_that_opens_the_chapter(chapter):
     seen = chapter["fig-free-and-forced"]  # the first figure after them
     assert seen["filtered"].tolist() == [[[3 - 1, 1 - 2], [4 - 0, 1 - 1]], [[0 + 1, 1 + 0], [2 + 0, 0 + 1]]]

@@ -244,3 +244,12 @@ def test_pytorchs_own_kernel_computes_pointwise_layers_of_few_images_on_one_thre
     calls = {event.key: event.count for event in seen.key_averages()}
     assert calls.get("aten::_slow_conv2d_forward", 0) == own
     assert calls["aten::mkldnn_convolution"] == 27 - own
+
+
+def test_no_axis_crosses_the_share_of_a_narrow_part(chapter):
+    ax = chapter["fig-shares"]["ax"]
+    ax.figure.canvas.draw()
+    axis = ax.spines["left"]
+    shares = [text.get_window_extent() for text in ax.texts if text.get_text().endswith("%")]
+    assert len(shares) == 5
+    assert not axis.get_visible() or all(ax.bbox.x0 < share.x0 for share in shares)
