@@ -27,6 +27,8 @@ NUMBER = re.compile(r"[-+−]?\d[\d.,]*(e[-+]\d+)?( (±|of|to) [\d.,]+)?([ \u00a
 BEFORE_UNIT = re.compile(
     r"(?<=\d) (?=(?:%|[kMG]B|[mµ]s|[mb]illion)(?!\w))|(?<=\b[αρ]) (?=[=<≤] \d)|(?<=\b[αρ] [=<≤]) (?=\d)"
 )
+SHAPE = re.compile(r"\(\d+, \d+(, \d+, \d+)?\)")  # of a map, or of a convolution's weight
+LONG_NAME = re.compile(r"[\w.]{25,}")
 THEME_SCRIPT = """
 (() => {
   const root = document.documentElement, stored = localStorage.getItem("mode") || "auto";
@@ -93,6 +95,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         repair_roles(page)
         keep_with_formulas(page)
         keep_units(page)
+        break_names(page)
         shorten_contents(page)
         spare_long_pages(page)
         path.write_text(str(page), encoding="utf-8")
@@ -290,7 +293,7 @@ def repair_tables(page: BeautifulSoup) -> None:
             for cell in table.select("tbody tr > td:first-child"):
                 cell.name, cell["scope"] = "th", "row"
         for cell in table.select("td"):
-            if NUMBER.fullmatch(cell.get_text(strip=True)):
+            if NUMBER.fullmatch(cell.get_text(strip=True)) or SHAPE.fullmatch(cell.get_text(strip=True)):
                 cell["class"] = [*cell.get("class", ()), "kept"]
         if "pst-scrollable-table-container" not in table.parent.get("class", ()):
             table.wrap(page.new_tag("div", attrs={"class": "pst-scrollable-table-container"}))
@@ -316,6 +319,14 @@ def keep_units(page: BeautifulSoup) -> None:
     for text in page.find_all(string=BEFORE_UNIT):
         if text.find_parent("article") and not text.find_parent(["pre", "code", "script", "style", "math"]):
             text.replace_with(BEFORE_UNIT.sub("\u00a0", text))
+
+
+def break_names(page: BeautifulSoup) -> None:
+    """A long name of code that goes on in the next line ends its line behind a point, not within a word."""
+    for code in page.select("article :not(pre) > code.literal"):
+        for text in code.find_all(string=LONG_NAME):
+            first, *others = re.split(r"(?<=\w\.)(?=[A-Za-z_])", text)
+            text.replace_with(first, *(part for name in others for part in (page.new_tag("wbr"), name)))
 
 
 def _text_beside(sibling: PageElement | None) -> str:

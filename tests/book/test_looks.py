@@ -325,3 +325,75 @@ def test_escape_stops_the_drawing_that_plays(browser):
         assert play.text_content() == "Pause"
         page.keyboard.press("Escape")
         assert play.text_content() == "Play"
+
+
+@pytest.mark.browser
+def test_on_a_phone_the_index_is_one_column(browser, server):
+    with browser.new_context(viewport={"width": PHONE, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"{server}/genindex.html")
+        edges = page.eval_on_selector_all(
+            ".indextable td", "cells => cells.map((cell) => cell.getBoundingClientRect().right)"
+        )
+        assert len(edges) > 20
+        assert max(edges) <= PHONE
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["10_making_it_faster", "B_the_paper_checked"])  # between long titles
+def test_on_a_phone_the_arrows_to_the_neighbours_keep_their_size(browser, server, name):
+    with browser.new_context(viewport={"width": PHONE, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"{server}/book/{name}.html")
+        shown = page.eval_on_selector_all(
+            ".prev-next-area .icon",
+            """icons => icons.map((icon) => {
+                const { left, right, width, height } = icon.getBoundingClientRect();
+                return [left, right, width / height, icon.viewBox.baseVal.width / icon.viewBox.baseVal.height];
+            })""",
+        )
+        assert len(shown) == 2
+        for left, right, ratio, drawn in shown:
+            assert left >= 0
+            assert right <= PHONE
+            assert ratio == pytest.approx(drawn, abs=0.01)
+
+
+@pytest.mark.browser
+def test_on_a_phone_no_parameter_of_a_signature_is_broken_for_want_of_a_space(browser, server):
+    with browser.new_context(viewport={"width": PHONE, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"{server}/book/F_api.html")
+        page.add_style_tag(content="* { content-visibility: visible !important }")
+        broken = page.eval_on_selector_all(
+            "dt.sig .sig-param > .n:first-child",
+            "names => names.filter((name) => name.getClientRects().length > 1).map((name) => name.textContent)",
+        )
+        assert broken == []
+
+
+@pytest.mark.browser
+def test_a_table_behind_a_line_has_the_paper_of_what_it_stands_in(browser, server):
+    with browser.new_context(viewport={"width": PHONE, "height": 800}, color_scheme="dark") as context:
+        page = context.new_page()
+        page.goto(f"{server}/book/11_someone_elses_weights.html")
+        page.eval_on_selector_all("article details", "all => all.forEach((each) => { each.open = true })")
+        page.wait_for_selector(".cell_output details [data-scrolls]", timeout=10_000)
+        table, box = page.eval_on_selector(
+            ".cell_output details [data-scrolls]",
+            "table => [table, table.closest('details')].map((part) => getComputedStyle(part).backgroundColor)",
+        )
+        assert table == box
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [PHONE, 1280])
+def test_a_figure_is_as_large_on_dark_paper_as_on_light(browser, server, width):
+    sizes = []
+    for scheme in "light", "dark":
+        with browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme) as context:
+            page = context.new_page()
+            page.goto(f"{server}/book/08_training.html")
+            # `width` is that of what is drawn, without a frame
+            sizes.append(page.eval_on_selector_all(".cell_output img", "all => all.map((each) => each.width)"))
+    assert sizes[0] == sizes[1] != []

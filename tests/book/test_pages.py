@@ -260,6 +260,16 @@ class TestEveryPage:
     def test_sets_every_name_of_code_as_code(self, page):
         assert page.find_all("cite") == []  # what a docstring puts in single backticks
 
+    def test_keeps_the_shape_of_a_map_or_a_weight_whole(self, page):
+        for cell in page.select("article td"):
+            if re.fullmatch(r"\(\d+, \d+(, \d+, \d+)?\)", cell.get_text(strip=True)):
+                assert "kept" in cell.get("class", ()), cell
+
+    def test_lets_a_long_name_end_its_line_behind_a_point(self, page):
+        for code in page.select("article :not(pre) > code.literal"):
+            for name in code.find_all(string=re.compile(r"^[\w.]{25,}")):
+                assert not re.search(r"\w\.[A-Za-z_]", name), name
+
     def test_uses_only_characters_that_the_maths_font_has(self, page):
         for math in page.select("math"):
             for element in math.select("mi, mo, mn"):
