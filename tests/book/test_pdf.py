@@ -50,7 +50,7 @@ def test_every_page_has_its_chapter_and_its_number(book):
 def test_hints_and_answers_are_open(book):
     text = " ".join(page.extract_text() for page in book.pages)
     assert "How many products does one number of the output need?" in text
-    assert "The output is 112×112, half of each side" in text
+    assert "By a factor of 3.06, not 4: half of 7, rounded up, is 4" in text
 
 
 def test_a_link_to_another_page_stays_in_the_file(book):
